@@ -145,7 +145,9 @@ def order_answer(language: Language, ask: str, result: dict[str, Any], order_id:
     status = _STATUS[language][result["status"]]
     facts = {**result, "status": status}
     if ask == "items":
-        return say(language, "items", order_id=result["order_id"], items=_items(language, result["items"]))
+        return say(
+            language, "items", order_id=result["order_id"], items=_items(language, result["items"])
+        )
     if ask == "time":
         updated_at = result["updated_at"].replace("T", " ").removesuffix("Z")[:16]
         return say(language, "updated", **facts | {"updated_at": updated_at})
@@ -165,7 +167,9 @@ def list_answer(language: Language, ask: str, result: dict[str, Any]) -> str:
     if not orders:
         return say(language, "none")
     if ask == "all":
-        join, short = ("；", _SHORT_STATUS["zh"]) if language == "zh" else ("; ", _SHORT_STATUS["en"])
+        join, short = (
+            ("；", _SHORT_STATUS["zh"]) if language == "zh" else ("; ", _SHORT_STATUS["en"])
+        )
         listed = join.join(
             f"{o['order_id']}{'' if language == 'zh' else ' '}{short[o['status']]}" for o in orders
         )
@@ -181,7 +185,9 @@ def list_answer(language: Language, ask: str, result: dict[str, Any]) -> str:
     )
 
 
-def product_answer(language: Language, ask: str, result: dict[str, Any], product: str, n: int = 0) -> str:
+def product_answer(
+    language: Language, ask: str, result: dict[str, Any], product: str, n: int = 0
+) -> str:
     """Answer ``ask`` (price, stock, ships_from, warranty, overview, …) from a product's facts."""
     if "error" in result:
         return error_answer(

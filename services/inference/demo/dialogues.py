@@ -7,7 +7,6 @@ from ``world.py``, the customers' words from ``phrases.py``, the assistant's fro
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +55,18 @@ _NEAR_TOPICS: tuple[frozenset[str], ...] = (
 )
 _ENOUGH_BYTES = 700  # a dialogue this long gets no further turn, so that most fit a training block
 _SHIPPING = frozenset({"free_shipping", "shipping_fee"})
-_FOLLOW_PRODUCT = {"fu_price": "price", "fu_stock": "stock", "fu_ships": "ships_from", "fu_warranty": "warranty"}
-_FOLLOW_ORDER = {"fu_tracking": "tracking", "fu_items": "items", "fu_status": "status", "fu_eta": "eta"}
+_FOLLOW_PRODUCT = {
+    "fu_price": "price",
+    "fu_stock": "stock",
+    "fu_ships": "ships_from",
+    "fu_warranty": "warranty",
+}
+_FOLLOW_ORDER = {
+    "fu_tracking": "tracking",
+    "fu_items": "items",
+    "fu_status": "status",
+    "fu_eta": "eta",
+}
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,12 @@ class Composer:
         rng = self.rng
         return {
             "n": str(rng.choice((rng.randint(1, 10), rng.randint(2, 36)))),
-            "days": str(rng.choice((1, 2, 3, 5, 7, 10, 14, 15, 20, 30, 45, 60, rng.randint(1, 90)))),
-            "amount": str(rng.choice((5, 8, 10, 20, 49, 59, 79, 88, 99, 129, 199, 299, rng.randint(1, 999)))),
+            "days": str(
+                rng.choice((1, 2, 3, 5, 7, 10, 14, 15, 20, 30, 45, 60, rng.randint(1, 90)))
+            ),
+            "amount": str(
+                rng.choice((5, 8, 10, 20, 49, 59, 79, 88, 99, 129, 199, 299, rng.randint(1, 999)))
+            ),
             "time": f"{rng.randint(6, 23)}:{rng.choice(('00', '30'))}",
         }
 
@@ -201,16 +214,21 @@ class Composer:
     def _exchange(self, state: _State, user: str, calls: list[Call], answer: str) -> None:
         state.messages.append({"role": "user", "content": user})
         if calls:
-            state.messages.append({
-                "role": "assistant",
-                "content": "",
-                "tool_calls": [
-                    {"type": "function", "function": {"name": name, "arguments": arguments}}
-                    for name, arguments, _ in calls
-                ],
-            })
+            state.messages.append(
+                {
+                    "role": "assistant",
+                    "content": "",
+                    "tool_calls": [
+                        {"type": "function", "function": {"name": name, "arguments": arguments}}
+                        for name, arguments, _ in calls
+                    ],
+                }
+            )
             state.messages.extend(
-                {"role": "tool", "content": json.dumps(result, ensure_ascii=False, separators=(",", ":"))}
+                {
+                    "role": "tool",
+                    "content": json.dumps(result, ensure_ascii=False, separators=(",", ":")),
+                }
                 for _, _, result in calls
             )
         state.messages.append({"role": "assistant", "content": answer})
@@ -238,7 +256,9 @@ class Composer:
         elif may_miss and draw < 0.09:
             result = {"error": "product_not_found"}
         elif may_miss and draw < 0.16:
-            rivals = [product.name] + [self._sibling(product.name) for _ in range(self.rng.choice((1, 1, 2)))]
+            rivals = [product.name] + [
+                self._sibling(product.name) for _ in range(self.rng.choice((1, 1, 2)))
+            ]
             self.rng.shuffle(rivals)
             result = {"error": "ambiguous_product", "candidates": rivals}
         state.product = None if "error" in result else product
@@ -254,7 +274,9 @@ class Composer:
         user = self._dress(self._line(intent, order_id=typed))
         call = self._order_call(state, order, typed, may_miss=True)
         state.order_ask = ask
-        self._exchange(state, user, [call], answers.order_answer(self.language, ask, call[2], typed))
+        self._exchange(
+            state, user, [call], answers.order_answer(self.language, ask, call[2], typed)
+        )
 
     def _same_order_turn(self, state: _State, intent: str, ask: str) -> None:
         assert state.order is not None
@@ -304,7 +326,11 @@ class Composer:
 
     def _choose_turn(self, state: _State, product: Product, ask: str, n: int) -> None:
         """The customer names one of the candidates; the first question stands."""
-        user = product.name if self.rng.random() < 0.5 else self._line("fu_other", product=product.name)
+        user = (
+            product.name
+            if self.rng.random() < 0.5
+            else self._line("fu_other", product=product.name)
+        )
         call = self._product_call(state, product, product.name, may_miss=False)
         answer = answers.product_answer(self.language, ask, call[2], product.name, n)
         self._exchange(state, user, [call], answer)
@@ -336,10 +362,12 @@ class Composer:
             answer = answers.compare_answer(self.language, *results)
         else:
             ask = "price" if intent == "compare" else "stock"
-            answer = self._join([
-                answers.product_answer(self.language, ask, result, name)
-                for result, name in zip(results, typed, strict=True)
-            ])
+            answer = self._join(
+                [
+                    answers.product_answer(self.language, ask, result, name)
+                    for result, name in zip(results, typed, strict=True)
+                ]
+            )
         self._exchange(state, user, calls, answer)
 
     def _order_and_product_turn(self, state: _State, intent: str, ask: str) -> None:
@@ -354,14 +382,19 @@ class Composer:
         if user.find(mention) < user.find(number):
             parts.reverse()
         state.product = None
-        self._exchange(state, user, [call for call, _ in parts], self._join([text for _, text in parts]))
+        self._exchange(
+            state, user, [call for call, _ in parts], self._join([text for _, text in parts])
+        )
 
     def _join(self, sentences: list[str]) -> str:
         return ("" if self.language == "zh" else " ").join(dict.fromkeys(sentences))
 
     def _part(self, state: _State) -> tuple[str, list[Call], str]:
         """One half of a message that asks two things."""
-        rng, kind = self.rng, self.rng.choices(("product", "order", "policy", "unknown"), (40, 25, 28, 7))[0]
+        rng, kind = (
+            self.rng,
+            self.rng.choices(("product", "order", "policy", "unknown"), (40, 25, 28, 7))[0],
+        )
         if kind == "product":
             ask = rng.choice(("price", "stock", "ships_from", "warranty"))
             product = self.world.product()
@@ -390,7 +423,9 @@ class Composer:
         if user.find(second[0].rstrip(strip)) < user.find(first[0].rstrip(strip)):
             first, second = second, first
         state.product = state.order = None
-        self._exchange(state, self._dress(user), first[1] + second[1], self._join([first[2], second[2]]))
+        self._exchange(
+            state, self._dress(user), first[1] + second[1], self._join([first[2], second[2]])
+        )
 
     def _question(self, topic: Topic) -> str:
         return roughen(self.rng.choice(topic.questions), self.language, self.rng)
@@ -409,12 +444,17 @@ class Composer:
     def _passage_turn(self, state: _State) -> None:
         """Passages of the shop's documents come with the question; nothing follows."""
         rng = self.rng
-        passages = rng.sample(self.phrases.passages, min(rng.choice((1, 2, 2, 3)), len(self.phrases.passages)))
+        passages = rng.sample(
+            self.phrases.passages, min(rng.choice((1, 2, 2, 3)), len(self.phrases.passages))
+        )
         slots = [self._numbers() for _ in passages]
         index = rng.randrange(len(passages))
         target = passages[index]
         if rng.random() < 0.25:
-            question, answer = rng.choice(target.unanswerable), answers.say(self.language, "unconfirmed")
+            question, answer = (
+                rng.choice(target.unanswerable),
+                answers.say(self.language, "unconfirmed"),
+            )
         else:
             question, answer = rng.choice(target.qa)
         blocks = "\n".join(
@@ -459,14 +499,22 @@ class Composer:
 
         def order_action() -> None:
             named = rng.random() < 0.4
-            plain("order_action_id" if named else "order_action", "order_action", order_id=world.order_id())()
+            plain(
+                "order_action_id" if named else "order_action",
+                "order_action",
+                order_id=world.order_id(),
+            )()
 
         turns: dict[str, Callable[[], None]] = {
             "order_no_number": lambda: self._list_turn(state, "order_no_number", "latest"),
             "order_eta_no_number": lambda: self._list_turn(state, "order_eta_no_number", "eta"),
             "order_list": lambda: self._list_turn(state, "order_list", "all"),
-            "order_and_price": lambda: self._order_and_product_turn(state, "order_and_price", "price"),
-            "order_and_stock": lambda: self._order_and_product_turn(state, "order_and_stock", "stock"),
+            "order_and_price": lambda: self._order_and_product_turn(
+                state, "order_and_price", "price"
+            ),
+            "order_and_stock": lambda: self._order_and_product_turn(
+                state, "order_and_stock", "stock"
+            ),
             "joined": lambda: self._joined_turn(state),
             "policy": lambda: self._policy_turn(state),
             "policy_unknown": silent,

@@ -100,7 +100,12 @@ def pack(prefix: list[int], filled: list[list[Encoded]], block_tokens: int, pad_
             at += length
     bias = torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill_(~seen, float("-inf"))
     return Step(
-        ids[None], positions[None], bias, prefix_tokens, torch.tensor(sources), torch.tensor(targets)
+        ids[None],
+        positions[None],
+        bias,
+        prefix_tokens,
+        torch.tensor(sources),
+        torch.tensor(targets),
     )
 
 

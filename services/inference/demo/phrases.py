@@ -109,7 +109,11 @@ def mistype(name: str, rng: random.Random) -> str:
 
 
 def _slip(text: str, rng: random.Random) -> str:
-    spots = [i for i in range(1, len(text) - 1) if text[i] in string.ascii_letters and text[i + 1] in string.ascii_letters]
+    spots = [
+        i
+        for i in range(1, len(text) - 1)
+        if text[i] in string.ascii_letters and text[i + 1] in string.ascii_letters
+    ]
     if not spots:
         return text
     i = rng.choice(spots)

@@ -62,7 +62,7 @@ class DialogueSource:
     def step(self, number: int) -> Step:
         """Compose step ``number``: one shop, as many dialogues as its blocks hold."""
         recipe = self._recipe
-        rng = random.Random(f"{recipe.seed}:{number}")  # noqa: S311 - reproducible, not secret
+        rng = random.Random(f"{recipe.seed}:{number}")
         chinese = rng.random() < recipe.zh_share or number < recipe.zh_only_steps
         language: Language = "zh" if chinese else "en"
         if language not in self._phrases:
@@ -123,7 +123,7 @@ def loss_of(model: Any, attention: SharedPrefixAttention, step: Step) -> torch.T
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write the adapter in bf16, as it is committed."""
     model.save_pretrained(folder)
-    from safetensors.torch import load_file, save_file  # noqa: PLC0415
+    from safetensors.torch import load_file, save_file
 
     file = folder / "adapter_model.safetensors"
     save_file({k: v.to(torch.bfloat16) for k, v in load_file(file).items()}, file, {"format": "pt"})

@@ -168,7 +168,12 @@ class World:
         """Draw a price: a decimal string with two places, spread over magnitudes."""
         rng = self.rng
         whole = rng.choice(
-            (rng.randint(1, 99), rng.randint(100, 999), rng.randint(100, 999), rng.randint(1000, 9999))
+            (
+                rng.randint(1, 99),
+                rng.randint(100, 999),
+                rng.randint(100, 999),
+                rng.randint(1000, 9999),
+            )
         )
         if rng.random() < 0.3:
             whole = whole // 10 * 10 + 9
