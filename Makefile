@@ -1,0 +1,68 @@
+# Each target calls one Python module; `make` alone lists them.
+# Variables are given on the command line (make run NODES=2) and reach the module as environment.
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop token key import fetch finetune test lint eval load bench setup clean
+MAKEFLAGS += --no-print-directory
+
+# The first that exists and is new enough; 3.11 first, since that is what we test with.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+WITH = $(or $(PYTHON),$(error Xiaoer needs Python 3.11 or newer with its venv module, and none \
+	is on the PATH. Install one (Debian, Ubuntu: apt install python3.11-venv), or name it: make \
+	PYTHON=/path/to/python3.11)) -m deploy.local.bootstrap --venv $(VENV)
+# Where no model is served here, the packages that serve one are not needed.
+RUNTIME = $(if $(MODEL_URL),app,run)
+
+DATA_DIR ?= data
+SHOP ?= demo
+CUSTOMER ?= alice
+PROFILE ?= cpu-demo
+export DATA_DIR PROFILE
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start everything, first setting up what is missing; Ctrl-C stops it
+	@$(WITH) $(RUNTIME) -- -m deploy.local run
+
+stop: ## stop what `make run` started in another terminal
+	@$(WITH) app -- -m deploy.local stop
+
+token: ## print a customer's token: make -s token CUSTOMER=alice
+	@$(WITH) app -- -m deploy.local token '$(CUSTOMER)'
+
+key: ## print the demo shop's key: make -s key
+	@$(WITH) app -- -m deploy.local key
+
+import: ## load a shop's CSV files: SHOP=… PRODUCTS=… ORDERS=… ITEMS=…
+	@$(WITH) app -- -m services.tools import --shop '$(SHOP)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \
+		$(if $(ORDERS),--orders '$(ORDERS)') $(if $(ITEMS),--items '$(ITEMS)')
+
+fetch: ## fetch a profile's model, resumable and checked: PROFILE=edge-gpu
+	@$(WITH) run -- -m services.inference fetch '$(PROFILE)'
+
+finetune: ## make the demonstration model's adapter anew (hours on two cores)
+	@$(WITH) run -- -m services.inference.demo finetune
+
+test: ## every test, the end-to-end ones included (ARGS=… for pytest)
+	@$(WITH) dev -- -m pytest $(ARGS)
+
+lint: ## ruff, mypy --strict and the import contracts
+	@$(WITH) dev -- -m deploy.local.lint
+
+eval: ## golden dialogues against the running gateway: URL=…
+	@$(WITH) dev -- -m tests.eval $(if $(URL),--url '$(URL)') $(ARGS)
+
+load: ## Locust against the running gateway: URL=…
+	@$(WITH) dev -- -m tests.load $(if $(URL),--url '$(URL)') $(ARGS)
+
+bench: ## what the gateway adds to a model call
+	@$(WITH) dev -- -m tests.load.bench $(ARGS)
+
+setup: ## only install what `make run` needs
+	@$(WITH) $(RUNTIME)
+
+clean: ## remove the environment, caches and reports; the data folder stays
+	@rm -rf '$(VENV)' build reports .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
