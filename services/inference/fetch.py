@@ -160,36 +160,32 @@ def _bring(
     if record.matches(target):
         echo(f"{label} is here")
         return
-    # A file of the right name with the wrong content: the client would take it for done.
-    _forget(partial, record.path)
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    if part.exists() and part.stat().st_size > record.size:
+        part.unlink()
     echo(label)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            hub.download(lock.repo, lock.revision, record.path, partial)
+            hub.download(lock.repo, lock.revision, record, part)
             break
         except HubUnreachableError:
             if attempt == _ATTEMPTS:
                 raise
             echo(f"{label}: connection lost, continuing ({attempt} of {_ATTEMPTS - 1})")
-    if not record.matches(target):
-        _forget(partial, record.path)
+    if not record.matches(part):
+        part.unlink(missing_ok=True)
         raise HashMismatchError(
             f"{record.path} of {lock.repo} arrived with another {record.algorithm} than "
-            f"{hub.name} announced and {record.digest[:12]}… recorded; it was thrown away. Run "
-            "fetch again, and use another mirror if it happens again."
+            f"{record.digest[:12]}…, which {hub.name} announced; it was thrown away. Run fetch "
+            "again, and use another mirror if it happens again."
         )
-
-
-def _forget(partial: Path, path: str) -> None:
-    (partial / path).unlink(missing_ok=True)
-    # The client's note that this file is complete (its own layout for local folders).
-    note = partial / ".cache" / "huggingface" / "download" / f"{path}.metadata"
-    note.unlink(missing_ok=True)
+    part.replace(target)
 
 
 def _publish(lock: ModelLock, partial: Path, final: Path) -> None:
     """Turn the checked partial folder into the model's folder in one step."""
-    shutil.rmtree(partial / ".cache", ignore_errors=True)
     wanted = {partial / record.path for record in lock.files}
     for file in partial.rglob("*"):
         if file.is_file() and file not in wanted:

@@ -25,7 +25,6 @@ WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "LICENSE*", 
 UNWANTED = ("original/*", "consolidated*", "*.pth", "*.bin", "*.gguf", "onnx/*", ".*")
 
 _LISTING_TIMEOUT_S = 30.0
-_HEAD_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +93,36 @@ class Hub:
             raise FetchError(f"{repo} at {self.name} holds no safetensors weights.")
         return Listing(revision=info.sha, files=tuple(files))
 
-    def download(self, repo: str, revision: str, path: str, folder: Path) -> None:
-        """Bring one file into ``folder``, continuing where an earlier attempt stopped.
+    def download(self, repo: str, revision: str, record: FileRecord, part: Path) -> None:
+        """Append to ``part`` what is missing of a file.
+
+        The client's ``hf_hub_download`` starts a file again when its process was stopped; its
+        ``http_get`` continues one.
 
         Raises:
             HubUnreachableError, HubRefusedError, DiskFullError: as they say.
         """
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils import build_hf_headers
 
-        with self._translated(repo):
-            hf_hub_download(
-                repo,
-                path,
-                revision=revision,
-                local_dir=folder,
-                endpoint=self.endpoint,
-                token=self.token or False,
-                etag_timeout=_HEAD_TIMEOUT_S,
+        url = hf_hub_url(repo, record.path, revision=revision, endpoint=self.endpoint)
+        headers = build_hf_headers(token=self.token or False)
+        # A compressed answer has no byte positions to continue from.
+        headers["Accept-Encoding"] = "identity"
+        with self._translated(repo), part.open("ab") as stream:
+            http_get(
+                url,
+                stream,
+                resume_size=stream.tell(),
+                headers=headers,
+                expected_size=record.size,
+                displayed_filename=record.path,
             )
 
     @contextmanager
     def _translated(self, repo: str) -> Iterator[None]:
-        import httpx
+        import httpx2
         from huggingface_hub import errors
 
         try:
@@ -125,9 +132,6 @@ class Hub:
                 f"{self.name} has no {repo} at that revision, or wants a token for it; "
                 "check the name, or set HF_TOKEN."
             ) from exc
-        except errors.LocalEntryNotFoundError as exc:
-            # The client's word for a file that it could neither reach nor find on disk.
-            raise HubUnreachableError(self._unreachable(exc)) from exc
         except errors.EntryNotFoundError as exc:
             raise HubRefusedError(
                 f"{self.name} lists a file of {repo} and does not have it."
@@ -142,7 +146,7 @@ class Hub:
             raise HubUnreachableError(f"{self.name} answers HTTP {status}; try again later.") from (
                 exc
             )
-        except httpx.HTTPError as exc:
+        except httpx2.HTTPError as exc:
             raise HubUnreachableError(self._unreachable(exc)) from exc
         except OSError as exc:
             if exc.errno in (errno.ENOSPC, errno.EDQUOT):
