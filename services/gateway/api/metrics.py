@@ -1,0 +1,118 @@
+"""The gateway's metrics: one registry per application, labels bounded.
+
+Shops come from a file and tools from the tools service, so their labels are bounded; ids, URLs and
+texts never become labels.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 30.0)
+_HOP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0)
+_TOKENS = (50, 100, 200, 300, 400, 600, 800, 1000, 1500, 2000, 3000, 5000, 10000, 30000)
+
+
+class Metrics:
+    """Counts and times what the gateway does; also the assistant's `Observer`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "xiaoer_gateway_requests_total",
+            "Requests by endpoint, outcome and source of the answer.",
+            ("shop", "endpoint", "outcome", "source"),
+            registry=self.registry,
+        )
+        self._ttft = Histogram(
+            "xiaoer_gateway_ttft_seconds",
+            "Time from a streamed request's arrival to its first clause.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._full = Histogram(
+            "xiaoer_gateway_request_seconds",
+            "Time from a request's arrival to the end of its answer.",
+            ("endpoint",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._hops = Histogram(
+            "xiaoer_gateway_hop_seconds",
+            "Time spent waiting for one hop: model, tools or redis.",
+            ("hop",),
+            buckets=_HOP_SECONDS,
+            registry=self.registry,
+        )
+        self._tool_calls = Counter(
+            "xiaoer_gateway_tool_calls_total",
+            "Tool calls by tool and outcome.",
+            ("tool", "outcome"),
+            registry=self.registry,
+        )
+        self._tokens = Counter(
+            "xiaoer_gateway_tokens_total",
+            "Model tokens by kind: prompt or completion.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._prompt_tokens = Histogram(
+            "xiaoer_gateway_turn_prompt_tokens",
+            "Prompt tokens of a turn, all its model calls together.",
+            buckets=_TOKENS,
+            registry=self.registry,
+        )
+        self._lock_wait = Histogram(
+            "xiaoer_gateway_session_wait_seconds",
+            "Time a message waited for its turn in the session.",
+            buckets=_HOP_SECONDS,
+            registry=self.registry,
+        )
+        self._degraded = Counter(
+            "xiaoer_gateway_degraded_total",
+            "Answers given without something: memory or tools.",
+            ("what",),
+            registry=self.registry,
+        )
+        # Children of fixed labels, looked up once: the hot path should not hash labels.
+        self._hop = {hop: self._hops.labels(hop) for hop in ("model", "tools", "redis")}
+        self._kinds = {kind: self._tokens.labels(kind) for kind in ("prompt", "completion")}
+
+    def hop(self, name: str, seconds: float) -> None:
+        """Count time spent waiting for a hop."""
+        self._hop[name].observe(seconds)
+
+    def tool_call(self, tool: str, outcome: str) -> None:
+        """Count a tool call."""
+        self._tool_calls.labels(tool, outcome).inc()
+
+    def lock_wait(self, seconds: float) -> None:
+        """Count a wait for the session's turn."""
+        self._lock_wait.observe(seconds)
+
+    def first_clause(self, seconds: float) -> None:
+        """Count a stream's time to first token."""
+        self._ttft.observe(seconds)
+
+    def tokens(self, prompt: int, completion: int) -> None:
+        """Count a turn's tokens."""
+        self._kinds["prompt"].inc(prompt)
+        self._kinds["completion"].inc(completion)
+        self._prompt_tokens.observe(prompt)
+
+    def degraded(self, what: list[str]) -> None:
+        """Count what an answer had to do without."""
+        for name in what:
+            self._degraded.labels(name).inc()
+
+    def request(
+        self, *, shop: str, endpoint: str, outcome: str, source: str, seconds: float
+    ) -> None:
+        """Count a finished request."""
+        self._requests.labels(shop, endpoint, outcome, source).inc()
+        self._full.labels(endpoint).observe(seconds)
+
+    def page(self) -> bytes:
+        """Return everything in Prometheus's text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,185 @@
+"""The gateway's application: the only place that wires its parts together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx2
+import openai
+from litestar import Litestar, Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+)
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+
+from services.gateway.api.chat import Desk, chat_router
+from services.gateway.api.health import health_router
+from services.gateway.api.http import add_request_id, json_response, request_id
+from services.gateway.api.logs import make_log
+from services.gateway.api.metrics import Metrics
+from services.gateway.api.replies import error_body
+from services.gateway.api.requests import Limits as RequestLimits
+from services.gateway.api.sessions import sessions_router
+from services.gateway.assistant.conversation import Conversation
+from services.gateway.assistant.model import CONNECT_TIMEOUT_S, WRITE_TIMEOUT_S, ModelClient
+from services.gateway.assistant.prompt import Prompts
+from services.gateway.assistant.tools import ToolsClient
+from services.gateway.assistant.turn import Assistant
+from services.gateway.errors import (
+    BadRequestError,
+    ClientGoneError,
+    GatewayError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+)
+from services.gateway.identity.shops import load_shops
+from services.gateway.identity.tokens import Authenticator, ServiceTokens
+from services.gateway.sessions.redis_port import RedisPort, connect
+from services.gateway.sessions.store import Limits as SessionLimits
+from services.gateway.sessions.store import SessionBook
+from services.gateway.sessions.waiting import Waiting
+from services.gateway.settings import Settings, load_settings
+
+MODEL_POOL = httpx2.Limits(
+    max_connections=1000, max_keepalive_connections=200, keepalive_expiry=30.0
+)
+"""The router or vLLM queues requests, not this pool."""
+TOOLS_POOL = httpx2.Limits(
+    max_connections=200, max_keepalive_connections=100, keepalive_expiry=30.0
+)
+CLIENT_GONE_STATUS = 499
+"""nginx's number for a client that hung up; nobody receives it."""
+
+
+def create_app(settings: Settings) -> Litestar:
+    """Return the application. Opens nothing; the lifespan does.
+
+    Raises:
+        SettingsError: the shops' files are missing or wrong; says which.
+    """
+    log = make_log(settings.log_level)
+    metrics = Metrics()
+    shops = load_shops(settings.shops_file, settings.shop_secrets_file)
+
+    redis = connect(settings.redis_url)
+    port = RedisPort(redis, metrics)
+    waiting = Waiting(redis, log.warning)
+    limits = SessionLimits(settings.session_turns, settings.session_ttl_s, settings.session_tokens)
+    sessions = SessionBook(port, waiting, limits, metrics)
+
+    model_http = httpx2.AsyncClient(
+        timeout=httpx2.Timeout(
+            settings.deadline_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S
+        ),
+        limits=MODEL_POOL,
+        trust_env=False,
+    )
+    openai_client = openai.AsyncOpenAI(
+        base_url=settings.model_url,
+        # The client insists on a key; local endpoints want none.
+        api_key=settings.model_api_key or "none",
+        max_retries=0,
+        http_client=model_http,
+    )
+    model = ModelClient(openai_client, settings.model_name)
+    tools_http = httpx2.AsyncClient(
+        base_url=settings.tools_url,
+        timeout=httpx2.Timeout(settings.tool_timeout_s, connect=CONNECT_TIMEOUT_S),
+        limits=TOOLS_POOL,
+        trust_env=False,
+    )
+    service_tokens = ServiceTokens(settings.service_token_secret)
+    tools = ToolsClient(tools_http, service_tokens, settings.tool_timeout_s, log.warning)
+    assistant = Assistant(model, tools, Prompts(shops), settings.tool_rounds, metrics)
+
+    desk = Desk(
+        authenticator=Authenticator(shops),
+        conversation=Conversation(assistant, sessions),
+        sessions=sessions,
+        metrics=metrics,
+        log=log,
+        limits=RequestLimits(settings.max_message_chars),
+        max_body_bytes=settings.max_body_bytes,
+        deadline_s=settings.deadline_s,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(redis.aclose)
+            stack.push_async_callback(openai_client.close)
+            stack.push_async_callback(tools_http.aclose)
+            for work in (tools.keep_learning(), waiting.listen(), sessions.keep_leases()):
+                stack.push_async_callback(_stop, asyncio.create_task(work))
+            log.info("started", shops=[shop.id for shop in shops])
+            yield
+            log.info("stopping")
+
+    return Litestar(
+        route_handlers=[
+            chat_router(desk),
+            sessions_router(desk),
+            health_router(
+                {"redis": port.ping, "model": lambda: model.ping(1.5), "tools": tools.learn},
+                metrics,
+            ),
+        ],
+        lifespan=[lifespan],
+        before_send=[add_request_id],
+        exception_handlers={Exception: _error_handler(log)},
+        openapi_config=OpenAPIConfig(
+            title="Xiaoer gateway",
+            version="1",
+            path="/schema",
+            render_plugins=[
+                JsonRenderPlugin(path=["/", "/openapi.json"]),
+                YamlRenderPlugin(path="/openapi.yaml"),
+            ],
+        ),
+        logging_config=None,
+        request_max_body_size=None,
+        debug=False,
+    )
+
+
+def create_app_from_environment() -> Litestar:
+    """Return the application as the environment sets it; granian's workers call this."""
+    return create_app(load_settings())
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _error_handler(log: Any) -> Any:
+    """Return the one map from exceptions to replies."""
+
+    def handle(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+        if isinstance(exc, ClientGoneError):
+            return json_response(b"", CLIENT_GONE_STATUS)
+        error = exc if isinstance(exc, GatewayError) else _from_litestar(exc)
+        if error is None:
+            log.error("fault", request_id=request_id(request.scope), exc_info=exc)
+            error = InternalError(
+                "Something went wrong here. Try again; if it stays, report the x-request-id."
+            )
+        return json_response(error_body(error), error.status, error.headers)
+
+    return handle
+
+
+def _from_litestar(exc: Exception) -> GatewayError | None:
+    """Return our error for one of the framework's, or None for a fault of ours."""
+    if isinstance(exc, NotFoundException):
+        return NotFoundError("There is nothing at this address. See /schema.", code="unknown_url")
+    if isinstance(exc, MethodNotAllowedException):
+        return MethodNotAllowedError("This address does not take this method. See /schema.")
+    if isinstance(exc, HTTPException) and exc.status_code < 500:
+        return BadRequestError("The request cannot be read. See /schema.")
+    return None

@@ -1,0 +1,283 @@
+"""The model endpoint, through OpenAI's own client.
+
+The client's pydantic models cost more than everything else in a request, so replies are taken as
+bytes (`cast_to=Response`, the client's documented way for raw replies) and decoded by msgspec.
+Connections, authentication, timeouts and errors stay the client's. Retries are the router's.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx2
+import msgspec
+import openai
+
+from services.gateway.assistant.deadline import Deadline
+from services.gateway.assistant.types import ToolCall, Usage
+from services.gateway.errors import (
+    BadRequestError,
+    DeadlineError,
+    GatewayError,
+    ModelFailedError,
+    ModelUnavailableError,
+)
+
+CONNECT_TIMEOUT_S = 2.0
+WRITE_TIMEOUT_S = 5.0
+MAX_TOKENS = 256
+"""Two sentences, or a few tool calls, fit many times over."""
+_HEADERS = {"content-type": "application/json"}
+_TOO_BUSY = 429
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message | None = None
+    delta: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Reply(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_reply = msgspec.json.Decoder(_Reply)
+
+
+@dataclass(slots=True)
+class ModelCall:
+    """What one model call came to. While streaming it grows as chunks arrive."""
+
+    text: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call of the model."""
+
+    messages: list[dict[str, Any]]
+    tools: list[msgspec.Raw]
+    use_tools: bool
+    """False: the tools stay in the prompt (its prefix is cached) but none may be called."""
+    request_id: str
+    affinity: str | None
+    """The session, which the router keeps on one node."""
+
+
+class ModelClient:
+    """Asks the model, plain or streamed.
+
+    Args:
+        client: with `max_retries=0`; closed by whoever made it.
+        model: the model's name at the endpoint.
+    """
+
+    def __init__(self, client: openai.AsyncOpenAI, model: str) -> None:
+        self._client = client
+        self._model = model
+        self._encoder = msgspec.json.Encoder()
+
+    async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelCall:
+        """Ask once and return the whole reply.
+
+        Raises:
+            ModelUnavailableError: the endpoint is away or overloaded.
+            ModelFailedError: its reply makes no sense.
+            DeadlineError: it took too long.
+            BadRequestError: the conversation does not fit the model's context.
+        """
+        response = await self._post(request, deadline, stream=False)
+        reply = _decode(response.content)
+        if not reply.choices or reply.choices[0].message is None:
+            raise ModelFailedError("The model's reply held no message. Try again.")
+        choice = reply.choices[0]
+        call = ModelCall(node=response.headers.get("x-node"))
+        _take(call, choice.message, choice.finish_reason, reply.usage)
+        return call
+
+    @asynccontextmanager
+    async def stream(
+        self, request: ModelRequest, deadline: Deadline
+    ) -> AsyncIterator[tuple[ModelCall, AsyncIterator[str]]]:
+        """Ask once; give the growing reply and its text, piece by piece.
+
+        Leaving the context closes the connection, which makes vLLM stop generating.
+        Raises as `complete` does, at entry or from the iterator.
+        """
+        response = await self._post(request, deadline, stream=True)
+        call = ModelCall(node=response.headers.get("x-node"))
+        try:
+            yield call, _pieces(response, call)
+        finally:
+            await response.aclose()
+
+    async def ping(self, timeout_s: float) -> None:
+        """Ask for the list of models.
+
+        Raises:
+            GatewayError: the endpoint does not answer as it should.
+        """
+        try:
+            await self._client.get(
+                "/models", cast_to=httpx2.Response, options={"timeout": timeout_s}
+            )
+        except openai.OpenAIError as exc:
+            raise _translated(exc) from exc
+
+    async def _post(
+        self, request: ModelRequest, deadline: Deadline, *, stream: bool
+    ) -> httpx2.Response:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": request.messages,
+            "temperature": 0,
+            "max_tokens": MAX_TOKENS,
+        }
+        if request.tools:
+            body["tools"] = request.tools
+            if not request.use_tools:
+                body["tool_choice"] = "none"
+        if stream:
+            body["stream"] = True
+            body["stream_options"] = {"include_usage": True}
+        headers = {**_HEADERS, "x-request-id": request.request_id}
+        if request.affinity is not None:
+            headers["X-Session-ID"] = request.affinity
+        left = deadline.remaining_s()
+        timeout = httpx2.Timeout(
+            left, connect=min(CONNECT_TIMEOUT_S, left), write=min(WRITE_TIMEOUT_S, left)
+        )
+        try:
+            response = await self._client.post(
+                "/chat/completions",
+                cast_to=httpx2.Response,
+                content=self._encoder.encode(body),
+                options={"headers": headers, "timeout": timeout},
+                stream=stream,
+                stream_cls=openai.AsyncStream[Any] if stream else None,
+            )
+        except openai.OpenAIError as exc:
+            raise _translated(exc) from exc
+        # With this `cast_to` the client returns the response itself, streamed or not.
+        return cast("httpx2.Response", response)
+
+
+async def _pieces(response: httpx2.Response, call: ModelCall) -> AsyncIterator[str]:
+    """Read server-sent events; give out text, and put the rest into `call`."""
+    done = False
+    try:
+        async for data in _events(response):
+            if data == b"[DONE]":
+                done = True
+                break
+            reply = _decode(data)
+            choice = reply.choices[0] if reply.choices else _Choice()
+            _take(call, choice.delta, choice.finish_reason, reply.usage)
+            if choice.delta is not None and choice.delta.content:
+                yield choice.delta.content
+    except httpx2.TimeoutException as exc:
+        raise DeadlineError("The model did not finish within the request's deadline.") from exc
+    except httpx2.HTTPError as exc:
+        raise ModelUnavailableError("The model's answer broke off. Try again.") from exc
+    if not done and call.finish_reason is None:
+        raise ModelUnavailableError("The model's answer broke off. Try again.")
+
+
+async def _events(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Yield the data of each server-sent event of `response`."""
+    buffer = b""
+    async for piece in response.aiter_bytes():
+        buffer += piece
+        if b"\n" not in piece:
+            continue
+        *lines, buffer = buffer.split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line[5:].strip()
+
+
+def _decode(data: bytes) -> _Reply:
+    try:
+        reply = _reply.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise ModelFailedError("The model's reply could not be read. Try again.") from exc
+    if reply.error is not None:
+        raise ModelUnavailableError("The model reported an error while answering. Try again.")
+    return reply
+
+
+def _take(
+    call: ModelCall, message: _Message | None, finish: str | None, usage: _Usage | None
+) -> None:
+    """Fold a message, or a chunk's part of one, into `call`."""
+    if message is not None:
+        if message.content:
+            call.text += message.content
+        for position, part in enumerate(message.tool_calls or ()):
+            _take_call(call, part, position)
+    if finish is not None:
+        call.finish_reason = finish
+    if usage is not None:
+        call.usage = Usage(usage.prompt_tokens, usage.completion_tokens)
+
+
+def _take_call(call: ModelCall, part: _Call, position: int) -> None:
+    """Start a tool call, or continue one, as OpenAI's stream format does it: by index."""
+    # A plain reply carries no index, so every part of it would continue the first call.
+    index = part.index or position
+    while len(call.tool_calls) <= min(index, 63):
+        call.tool_calls.append(ToolCall("", "", ""))
+    target = call.tool_calls[min(index, 63)]
+    if part.id and not target.id:
+        target.id = part.id
+    if part.function is not None:
+        target.name += part.function.name or ""
+        target.arguments += part.function.arguments or ""
+
+
+def _translated(exc: openai.OpenAIError) -> GatewayError:
+    """Return our error for one of the client's."""
+    if isinstance(exc, openai.APITimeoutError):
+        return DeadlineError("The model did not answer within the request's deadline.")
+    if isinstance(exc, openai.APIConnectionError):
+        return ModelUnavailableError("The model cannot be reached at the moment. Try again soon.")
+    if isinstance(exc, openai.APIStatusError):
+        status = exc.status_code
+        if status == 400 and "context" in str(exc).lower():
+            return BadRequestError(
+                "The conversation is too long for the model. Shorten it.",
+                code="context_length_exceeded",
+                param="messages",
+            )
+        if status >= 500 or status == _TOO_BUSY:
+            return ModelUnavailableError("The model is not available at the moment. Try again.")
+        return ModelFailedError(f"The model endpoint refused the request (status {status}).")
+    return ModelFailedError("The model endpoint gave an answer that cannot be used.")

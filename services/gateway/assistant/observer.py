@@ -1,0 +1,16 @@
+"""Where the assistant and the sessions report what took how long; metrics implement it."""
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Is told about hops and tool calls. Must not raise and must not wait."""
+
+    def hop(self, name: str, seconds: float) -> None:
+        """Report time spent waiting for `model`, `tools` or `redis`."""
+
+    def tool_call(self, tool: str, outcome: str) -> None:
+        """Report one tool call; `tool` is a published name or `unknown`."""
+
+    def lock_wait(self, seconds: float) -> None:
+        """Report how long a message waited for its turn in the session."""

@@ -1,0 +1,140 @@
+"""The prompt: a system message per shop and language, then the conversation.
+
+What never changes comes first, so that the model server's prefix cache serves all customers of a
+shop. `prompts/system.j2` is what is sent; `prompts/verbose.*.j2` is the obvious prose version,
+kept to measure against (see `prompt_cost`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from services.gateway.assistant.types import Message, StoredTurn
+from services.gateway.identity.shops import Language, Shop, ShopProfile, Shops
+
+_FOLDER = Path(__file__).parent / "prompts"
+
+
+def environment() -> jinja2.Environment:
+    """Return the template environment. Prompts are plain text, so nothing is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=False,  # noqa: S701 - no HTML is made here
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=False,
+    )
+
+
+def render_system(templates: jinja2.Environment, profile: ShopProfile, language: Language) -> str:
+    """Return the system message for a shop and the customer's language."""
+    return _render(templates, "system.j2", profile, language)
+
+
+def render_verbose(templates: jinja2.Environment, profile: ShopProfile, language: Language) -> str:
+    """Return the prose version of the same instructions, for comparison only."""
+    return _render(templates, f"verbose.{language}.j2", profile, language)
+
+
+def _render(
+    templates: jinja2.Environment, name: str, profile: ShopProfile, language: Language
+) -> str:
+    text = templates.get_template(name).render(
+        name=getattr(profile.name, language),
+        tone=getattr(profile.tone, language),
+        policies=list(getattr(profile.policies, language)),
+    )
+    return text.strip()
+
+
+class Prompts:
+    """Builds the messages of a model call. System messages are rendered once, at start."""
+
+    def __init__(self, shops: Shops) -> None:
+        templates = environment()
+        languages: tuple[Language, Language] = ("zh", "en")
+        self._system = {
+            (shop.id, language): {
+                "role": "system",
+                "content": render_system(templates, shop.profile, language),
+            }
+            for shop in shops
+            for language in languages
+        }
+
+    def messages(
+        self,
+        shop: Shop,
+        language: Language,
+        history: list[StoredTurn],
+        conversation: tuple[Message, ...],
+    ) -> list[dict[str, Any]]:
+        """Return the messages for the model.
+
+        Args:
+            shop: whose assistant speaks.
+            language: of the customer's latest message.
+            history: the session's turns, oldest first.
+            conversation: the client's messages; the last is the user's new one.
+        """
+        messages: list[dict[str, Any]] = [self._system[shop.id, language]]
+        for turn in history:
+            messages.append({"role": "user", "content": plain(turn.user)})
+            messages.extend(_tool_messages(turn))
+            messages.append({"role": "assistant", "content": turn.assistant})
+        messages.extend(
+            {"role": message.role, "content": plain(message.content)} for message in conversation
+        )
+        return messages
+
+
+def plain(text: str) -> str:
+    """Return a client's text with the model's control marks made harmless.
+
+    The chat template writes turns and tool results with marks such as `<|im_end|>` and
+    `<tool_response>`; typed by a customer they must not end a turn or pass for a tool's result.
+    """
+    if "<" not in text:
+        return text
+    return text.replace("<|", "< |").replace("<tool_", "< tool_").replace("</tool_", "< /tool_")
+
+
+def call_message(calls: list[tuple[str, str, str]], content: str = "") -> dict[str, Any]:
+    """Return an assistant message with tool calls, each `(id, name, arguments JSON)`."""
+    return {
+        "role": "assistant",
+        "content": content,
+        "tool_calls": [
+            {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for call_id, name, arguments in calls
+        ],
+    }
+
+
+def result_message(call_id: str, result: str) -> dict[str, Any]:
+    """Return a tool's result as a message."""
+    return {"role": "tool", "tool_call_id": call_id, "content": result}
+
+
+def _tool_messages(turn: StoredTurn) -> list[dict[str, Any]]:
+    """Return a stored turn's calls and results as they stood, round by round."""
+    messages: list[dict[str, Any]] = []
+    index = 0
+    while index < len(turn.tool_calls):
+        last = index
+        while last < len(turn.tool_calls) and turn.tool_calls[last].at == turn.tool_calls[index].at:
+            last += 1
+        calls = [
+            # Calls whose arguments were broken are remembered as a JSON string; the model server
+            # accepts objects only.
+            (f"call_{n}", call.name, arguments if arguments.startswith("{") else "{}")
+            for n, call in enumerate(turn.tool_calls[index:last], index)
+            for arguments in [bytes(call.arguments).decode()]
+        ]
+        messages.append(call_message(calls))
+        messages.extend(
+            result_message(f"call_{n}", bytes(call.result).decode())
+            for n, call in enumerate(turn.tool_calls[index:last], index)
+        )
+        index = last
+    return messages

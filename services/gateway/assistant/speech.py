@@ -1,0 +1,59 @@
+"""From the model's text to what the customer gets: guarded, and cut into units."""
+
+from collections.abc import Awaitable, Callable
+
+from services.gateway.assistant.guard import Guard, LeakedCall
+from services.gateway.assistant.language import language_of
+from services.gateway.assistant.splitter import ClauseSplitter
+
+Emit = Callable[[str], Awaitable[None]]
+
+
+class Speech:
+    """Everything said in one turn, over all its model calls.
+
+    Args:
+        emit: takes each unit as it is complete; None when nobody listens before the end.
+    """
+
+    def __init__(self, emit: Emit | None) -> None:
+        self._emit = emit
+        self._guard = Guard()
+        self._splitter = ClauseSplitter()
+        self._fresh = True
+        self.text = ""
+
+    async def hear(self, piece: str) -> None:
+        """Take the next piece of the model's text."""
+        shown = self._guard.feed(piece)
+        if shown:
+            await self._say(self._splitter.feed(shown))
+
+    async def end_call(self) -> list[LeakedCall]:
+        """End one model call's text; return the tool calls that it held as text."""
+        rest = self._guard.finish()
+        leaked = self._guard.leaked_calls()
+        await self._say(self._splitter.feed(rest) + self._splitter.flush())
+        self._guard = Guard()
+        self._fresh = True
+        return leaked
+
+    async def _say(self, units: list[str]) -> None:
+        for unit in units:
+            text = unit
+            if self._fresh:
+                # Models like to begin with blank lines, and may speak before and after a call.
+                text = text.lstrip()
+                if text and self.text and not _joins(self.text[-1], text[0]):
+                    text = " " + text
+            if not text:
+                continue
+            self._fresh = False
+            self.text += text
+            if self._emit is not None:
+                await self._emit(text)
+
+
+def _joins(last: str, first: str) -> bool:
+    """Tell whether two texts can stand together without a space."""
+    return last.isspace() or not last.isascii() or language_of(first) == "zh"

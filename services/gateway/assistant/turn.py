@@ -1,0 +1,257 @@
+"""One turn of the assistant: model call, tool calls, model call … answer.
+
+Which tool to call is the model's decision; here it is only bounded: in rounds, in seconds, and in
+what reaches the customer. Sessions, HTTP and who the customer is are others' business.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from services.gateway.assistant.cards import cards_of
+from services.gateway.assistant.deadline import Deadline
+from services.gateway.assistant.language import cant_confirm, language_of
+from services.gateway.assistant.model import ModelCall, ModelClient, ModelRequest
+from services.gateway.assistant.observer import Observer
+from services.gateway.assistant.prompt import Prompts, call_message, result_message
+from services.gateway.assistant.speech import Emit, Speech
+from services.gateway.assistant.tools import (
+    Caller,
+    ToolResult,
+    ToolsClient,
+    invalid_arguments,
+    timestamp,
+)
+from services.gateway.assistant.types import (
+    Answer,
+    Message,
+    StoredToolCall,
+    StoredTurn,
+    ToolCall,
+)
+from services.gateway.identity.shops import Language, Shop
+
+MAX_CALLS = 8
+"""Most tool calls of one round; more come from a model that has lost its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a turn has to answer, and for whom."""
+
+    shop: Shop
+    customer: str | None
+    conversation: tuple[Message, ...]
+    history: list[StoredTurn]
+    request_id: str
+    affinity: str | None
+    deadline: Deadline
+
+    @property
+    def text(self) -> str:
+        """The customer's new message."""
+        return self.conversation[-1].content
+
+
+@dataclass(slots=True)
+class _State:
+    """A turn under way."""
+
+    question: Question
+    language: Language
+    messages: list[dict[str, object]]
+    speech: Speech
+    streamed: bool
+    answer: Answer = field(default_factory=Answer)
+    results: dict[tuple[str, str], ToolResult] = field(default_factory=dict)
+    """What each distinct call of this turn gave."""
+
+
+class Assistant:
+    """Answers questions with a model and tools.
+
+    Args:
+        model: the model endpoint.
+        tools: the tools service.
+        prompts: builds the messages.
+        rounds: most rounds of tool calls in a turn.
+        observer: is told what took how long.
+    """
+
+    def __init__(
+        self,
+        model: ModelClient,
+        tools: ToolsClient,
+        prompts: Prompts,
+        rounds: int,
+        observer: Observer,
+    ) -> None:
+        self._model = model
+        self._tools = tools
+        self._prompts = prompts
+        self._rounds = rounds
+        self._observer = observer
+
+    async def answer(self, question: Question, emit: Emit | None = None) -> Answer:
+        """Answer a question.
+
+        Args:
+            question: what was asked.
+            emit: takes each clause as soon as it is complete (a stream); None for a plain answer.
+
+        Raises:
+            GatewayError: the model is away, too slow, or gave nothing usable.
+        """
+        language = language_of(question.text)
+        state = _State(
+            question=question,
+            language=language,
+            messages=self._prompts.messages(
+                question.shop, language, question.history, question.conversation
+            ),
+            speech=Speech(emit),
+            streamed=emit is not None,
+        )
+        if not self._tools.catalogue.names:
+            state.answer.degrade("tools")
+        await self._converse(state)
+        if not state.speech.text.strip():
+            # Said through the same speech, so that streams and plain answers agree.
+            await state.speech.hear(cant_confirm(language))
+            await state.speech.end_call()
+        state.answer.text = state.speech.text
+        return state.answer
+
+    async def _converse(self, state: _State) -> None:
+        """Alternate between model and tools until the model has nothing more to look up."""
+        may_call = True
+        for round_number in range(self._rounds + 1):
+            may_call = may_call and round_number < self._rounds
+            calls, broken = await self._ask(state, use_tools=may_call)
+            if not calls or not may_call:
+                return
+            repeated = all(_key(call) in state.results for call in calls)
+            await self._run_round(state, calls, broken)
+            if repeated:
+                # Asking the same again shows a loop; the answer must come from what is known.
+                may_call = False
+                await self._ask(state, use_tools=False)
+                return
+
+    async def _ask(
+        self, state: _State, *, use_tools: bool
+    ) -> tuple[list[ToolCall], frozenset[str]]:
+        """Call the model once. Return its tool calls, and the ids of those that were unreadable."""
+        question = state.question
+        request = ModelRequest(
+            messages=state.messages,
+            tools=list(self._tools.catalogue.for_model),
+            use_tools=use_tools,
+            request_id=question.request_id,
+            affinity=question.affinity,
+        )
+        started = time.monotonic()
+        try:
+            if state.streamed:
+                async with self._model.stream(request, question.deadline) as (call, pieces):
+                    async for piece in pieces:
+                        await state.speech.hear(piece)
+            else:
+                call = await self._model.complete(request, question.deadline)
+                await state.speech.hear(call.text)
+        finally:
+            seconds = time.monotonic() - started
+            state.answer.spend("model", seconds)
+            self._observer.hop("model", seconds)
+        leaked = await state.speech.end_call()
+        self._note(state.answer, call)
+        calls = call.tool_calls[:MAX_CALLS]
+        broken: set[str] = set()
+        if not calls:
+            calls = [
+                ToolCall("", found.name, found.arguments or "") for found in leaked[:MAX_CALLS]
+            ]
+            broken = {f"call_{n}" for n, found in enumerate(leaked) if found.arguments is None}
+        for number, tool_call in enumerate(calls):
+            tool_call.id = tool_call.id or f"call_{number}"
+        return calls, frozenset(broken)
+
+    def _note(self, answer: Answer, call: ModelCall) -> None:
+        answer.usage.add(call.usage)
+        answer.finish_reason = "length" if call.finish_reason == "length" else "stop"
+        answer.node = call.node or answer.node
+
+    async def _run_round(
+        self, state: _State, calls: list[ToolCall], broken: frozenset[str]
+    ) -> None:
+        """Run one round's calls side by side, and put them and their results into the prompt."""
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            tasks: dict[tuple[str, str], asyncio.Task[ToolResult]] = {}
+            for call in calls:
+                key = _key(call)
+                if key not in state.results and key not in tasks:
+                    tasks[key] = group.create_task(self._run(state, call, call.id in broken))
+        state.results.update({key: task.result() for key, task in tasks.items()})
+        seconds = time.monotonic() - started
+        state.answer.spend("tools", seconds)
+        self._observer.hop("tools", seconds)
+        at = timestamp()
+        readable = [(call.id, call.name, _object_or_empty(call.arguments)) for call in calls]
+        state.messages.append(call_message(readable))
+        for call in calls:
+            result = state.results[_key(call)]
+            state.messages.append(result_message(call.id, result.text))
+            if _key(call) in tasks:
+                del tasks[_key(call)]
+                self._remember(state.answer, call, result, at)
+
+    async def _run(self, state: _State, call: ToolCall, broken: bool) -> ToolResult:
+        question = state.question
+        if broken:
+            result = invalid_arguments("the tool call is not valid JSON")
+        else:
+            caller = Caller(
+                question.shop.id, question.customer, state.language, question.request_id
+            )
+            result = await self._tools.call(call.name, call.arguments, caller, question.deadline)
+        known = call.name in self._tools.catalogue.names
+        self._observer.tool_call(call.name if known else "unknown", result.outcome)
+        return result
+
+    def _remember(self, answer: Answer, call: ToolCall, result: ToolResult, at: str) -> None:
+        answer.tool_calls.append(
+            StoredToolCall(call.name, _raw(call.arguments), _raw(result.text), at)
+        )
+        answer.cards.extend(card for card in cards_of(result.facts) if card not in answer.cards)
+        if result.outage:
+            answer.degrade("tools")
+
+
+def _key(call: ToolCall) -> tuple[str, str]:
+    """Return what makes two calls the same: the tool and its arguments, however spaced."""
+    try:
+        values = msgspec.json.decode(call.arguments or "{}")
+    except (msgspec.DecodeError, UnicodeError):
+        return call.name, call.arguments
+    return call.name, msgspec.json.encode(values, order="deterministic").decode()
+
+
+def _object_or_empty(arguments: str) -> str:
+    """Return arguments that the model server accepts in a message: a JSON object."""
+    try:
+        values = msgspec.json.decode(arguments or "{}")
+    except (msgspec.DecodeError, UnicodeError):
+        return "{}"
+    return arguments if isinstance(values, dict) and arguments else "{}"
+
+
+def _raw(text: str) -> msgspec.Raw:
+    """Return `text` as it is where it is JSON, else as a JSON string."""
+    try:
+        msgspec.json.decode(text or "{}")
+    except (msgspec.DecodeError, UnicodeError):
+        return msgspec.Raw(msgspec.json.encode(text))
+    return msgspec.Raw((text or "{}").encode())

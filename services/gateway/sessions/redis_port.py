@@ -1,0 +1,125 @@
+"""Redis as the sessions see it: scripts by hash, short timeouts, a circuit, one error.
+
+Every failure of Redis becomes `MemoryAwayError` here, so that callers have one thing to expect.
+"""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any, cast
+
+import redis.asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+
+from services.gateway.assistant.observer import Observer
+from services.gateway.errors import MemoryAwayError
+from services.gateway.sessions.circuit import Circuit
+
+CONNECT_TIMEOUT_S = 0.3
+READ_TIMEOUT_S = 0.5
+POOL = 128
+PAUSE_S = 1.0
+"""How long Redis is left alone after a failure."""
+
+
+class Script:
+    """A Lua script and the hash Redis knows it by."""
+
+    __slots__ = ("sha", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        # Redis names scripts by SHA-1; nothing depends on its strength.
+        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisPort:
+    """Runs scripts and commands, or says quickly that Redis is away."""
+
+    def __init__(self, client: aioredis.Redis, observer: Observer) -> None:
+        self._client = client
+        self._observer = observer
+        self._circuit = Circuit(PAUSE_S)
+
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[str | int | bytes]
+    ) -> Any:
+        """Run a script and return its reply.
+
+        Raises:
+            MemoryAwayError: Redis is away, or was a moment ago.
+        """
+        if not self._circuit.allows():
+            raise MemoryAwayError("Redis did not answer a moment ago.")
+        started = time.monotonic()
+        try:
+            reply = await self._eval(script, keys, args)
+        except (RedisError, OSError, TimeoutError) as exc:
+            self._circuit.failed()
+            raise MemoryAwayError(f"Redis: {type(exc).__name__}") from exc
+        finally:
+            self._observer.hop("redis", time.monotonic() - started)
+        self._circuit.worked()
+        return reply
+
+    async def _eval(
+        self, script: Script, keys: Sequence[str], args: Sequence[str | int | bytes]
+    ) -> Any:
+        try:
+            return await self._client.execute_command(  # type: ignore[no-untyped-call]
+                "EVALSHA", script.sha, len(keys), *keys, *args
+            )
+        except NoScriptError:
+            # A fresh or restarted server does not know the script yet; EVAL teaches it.
+            return await self._client.execute_command(  # type: ignore[no-untyped-call]
+                "EVAL", script.source, len(keys), *keys, *args
+            )
+
+    async def fields(self, key: str, names: Sequence[str]) -> list[bytes | None]:
+        """Return fields of a hash.
+
+        Raises:
+            MemoryAwayError: Redis is away, or was a moment ago.
+        """
+        if not self._circuit.allows():
+            raise MemoryAwayError("Redis did not answer a moment ago.")
+        try:
+            reply = await cast(
+                "Awaitable[list[bytes | None]]", self._client.hmget(key, list(names))
+            )
+        except (RedisError, OSError, TimeoutError) as exc:
+            self._circuit.failed()
+            raise MemoryAwayError(f"Redis: {type(exc).__name__}") from exc
+        self._circuit.worked()
+        return reply
+
+    async def ping(self) -> None:
+        """Ask Redis whether it is there, whatever the circuit says.
+
+        Raises:
+            MemoryAwayError: it is not.
+        """
+        try:
+            await self._client.ping()
+        except (RedisError, OSError, TimeoutError) as exc:
+            raise MemoryAwayError(f"Redis: {type(exc).__name__}") from exc
+        self._circuit.worked()
+
+
+def connect(url: str) -> aioredis.Redis:
+    """Return a client with short timeouts and a bounded pool. Nothing is opened yet."""
+    pool = aioredis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=POOL,
+        timeout=READ_TIMEOUT_S,
+        socket_timeout=READ_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        # One more try at once, since a restarted Redis leaves closed connections in the pool. Never
+        # after a timeout: that would only add waiting, and the circuit decides about trying again.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        health_check_interval=0,
+    )
+    return aioredis.Redis(connection_pool=pool)
