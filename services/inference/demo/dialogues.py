@@ -278,9 +278,7 @@ class Composer:
             state, user, [call], answers.order_answer(self.language, ask, call[2], typed)
         )
 
-    def _same_order_turn(self, state: _State, intent: str, ask: str) -> None:
-        assert state.order is not None
-        order = state.order
+    def _same_order_turn(self, state: _State, order: Order, intent: str, ask: str) -> None:
         call = self._order_call(state, order, order.order_id, may_miss=False)
         answer = answers.order_answer(self.language, ask, call[2], order.order_id)
         self._exchange(state, self._line(intent), [call], answer)
@@ -335,9 +333,7 @@ class Composer:
         answer = answers.product_answer(self.language, ask, call[2], product.name, n)
         self._exchange(state, user, [call], answer)
 
-    def _same_product_turn(self, state: _State, intent: str, ask: str) -> None:
-        assert state.product is not None
-        product = state.product
+    def _same_product_turn(self, state: _State, product: Product, intent: str, ask: str) -> None:
         call = self._product_call(state, product, product.name, may_miss=False)
         state.product_ask = ask
         answer = answers.product_answer(self.language, ask, call[2], product.name)
@@ -536,13 +532,13 @@ class Composer:
                 self._plain_turn(state, self._line("fu_unknown"), "unconfirmed")
             else:
                 intent = rng.choice(list(_FOLLOW_PRODUCT))
-                self._same_product_turn(state, intent, _FOLLOW_PRODUCT[intent])
+                self._same_product_turn(state, state.product, intent, _FOLLOW_PRODUCT[intent])
         elif state.order is not None:
             if rng.random() < 0.25:
                 self._order_turn(state, "order_other", state.order_ask, self.world.order())
             else:
                 intent = rng.choice(list(_FOLLOW_ORDER))
-                self._same_order_turn(state, intent, _FOLLOW_ORDER[intent])
+                self._same_order_turn(state, state.order, intent, _FOLLOW_ORDER[intent])
         elif state.missed_order:
             self._order_turn(state, "order_correction", state.order_ask, self.world.order())
         elif state.listed:

@@ -30,7 +30,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Step:
-    """Tensors of one training step; ``targets[i]`` is the token after position ``positions_of[i]``."""
+    """Tensors of one training step; ``targets[i]`` follows position ``positions_of[i]``."""
 
     ids: torch.Tensor
     position_ids: torch.Tensor
@@ -41,7 +41,7 @@ class Step:
 
 
 def render(
-    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]], tools: list[dict[str, Any]]
+    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]], tools: list[Any]
 ) -> tuple[str, str]:
     """Render by the chat template; return the system part and the rest."""
     text = str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False))

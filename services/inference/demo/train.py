@@ -122,7 +122,7 @@ def loss_of(model: Any, attention: SharedPrefixAttention, step: Step) -> torch.T
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write the adapter in bf16, as it is committed."""
-    model.save_pretrained(folder)
+    model.save_pretrained(str(folder))
     from safetensors.torch import load_file, save_file
 
     file = folder / "adapter_model.safetensors"
@@ -159,7 +159,7 @@ def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
             group["lr"] = learning_rate(recipe, number)
         step = source.step(number)
         loss = loss_of(model, attention, step)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

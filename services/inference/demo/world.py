@@ -22,6 +22,19 @@ _STATUS_WEIGHTS = (18, 16, 32, 18, 8, 8)
 _WITH_PARCEL = {"shipped", "delivered", "returned"}
 
 
+# What product names are measured in: unit, smallest and largest number.
+_MEASURES: dict[Language, tuple[tuple[str, int, int], ...]] = {
+    "zh": (
+        ("寸", 5, 80), ("瓦", 5, 2000), ("毫安", 1000, 40000), ("毫升", 100, 2000), ("升", 1, 60),
+        ("米", 1, 20), ("GB", 8, 512), ("TB", 1, 16), ("W", 5, 200), ("K", 1, 8),
+    ),
+    "en": (
+        ("-inch", 5, 80), ("W", 5, 2000), ("mAh", 1000, 40000), ("ml", 100, 2000), ("L", 1, 60),
+        ("m", 1, 20), ("GB", 8, 512), ("TB", 1, 16), ("-piece", 2, 50), ("K", 1, 8),
+    ),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Words:
     """Vocabulary of one language (``words.yaml``)."""
@@ -137,13 +150,7 @@ class World:
 
     def _measure(self) -> str:
         rng = self.rng
-        unit, low, high = rng.choice(
-            (("寸", 5, 80), ("瓦", 5, 2000), ("毫安", 1000, 40000), ("毫升", 100, 2000),
-             ("升", 1, 60), ("米", 1, 20), ("GB", 8, 512), ("TB", 1, 16), ("W", 5, 200), ("K", 1, 8))
-            if self.language == "zh" else
-            (("-inch", 5, 80), ("W", 5, 2000), ("mAh", 1000, 40000), ("ml", 100, 2000),
-             ("L", 1, 60), ("m", 1, 20), ("GB", 8, 512), ("TB", 1, 16), ("-piece", 2, 50), ("K", 1, 8))
-        )  # fmt: skip
+        unit, low, high = rng.choice(_MEASURES[self.language])
         number = rng.randint(low, high)
         return f"{number // 1000 * 1000 if number > 3000 else number}{unit}"
 
@@ -205,11 +212,14 @@ class World:
         day = self._time().strftime("%Y%m%d")
         digits = "".join(rng.choices(string.digits, k=rng.randint(5, 14)))
         letters = "".join(rng.choices(string.ascii_uppercase, k=rng.randint(1, 4)))
-        return rng.choices(
-            (f"ORD{day}{rng.randint(0, 999):03d}", f"{letters}{digits}", digits + str(rng.randint(100, 999)),
-             f"{letters}-{day}-{rng.randint(1, 9999):04d}", f"{letters}{day}{rng.randint(0, 999):03d}"),
-            (44, 18, 12, 8, 18),
-        )[0]  # fmt: skip
+        forms = (
+            f"ORD{day}{rng.randint(0, 999):03d}",
+            f"{letters}{digits}",
+            f"{digits}{rng.randint(100, 999)}",
+            f"{letters}-{day}-{rng.randint(1, 9999):04d}",
+            f"{letters}{day}{rng.randint(0, 999):03d}",
+        )
+        return rng.choices(forms, (44, 18, 12, 8, 18))[0]
 
     def tracking_no(self) -> str:
         """Draw a parcel number."""
