@@ -8,6 +8,11 @@ Language = Literal["zh", "en"]
 
 _DROPPED = frozenset({"Pd", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _MINUS_LIKE = frozenset("−_#")  # other signs people put where a hyphen or nothing belongs
+_DROPPED_ASCII = {
+    code: None
+    for code in range(128)
+    if unicodedata.category(chr(code)) in _DROPPED or chr(code) in _MINUS_LIKE
+}
 
 
 def identifier_key(text: str) -> str:
@@ -16,6 +21,8 @@ def identifier_key(text: str) -> str:
     Case, width (NFKC), white space, hyphens and dashes of any kind, underscores, a leading #
     and invisible characters make no difference. Idempotent.
     """
+    if text.isascii():  # nearly always, and an import has a million of them
+        return text.lower().translate(_DROPPED_ASCII)
     # Case folding can undo NFKC and the other way round, hence twice (Unicode, section 3.13).
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     folded = unicodedata.normalize("NFKC", folded.casefold())

@@ -76,7 +76,7 @@ class CatalogueStore:
         return index
 
 
-def _index_of(version: int, rows: Sequence[Row[tuple[str, str, str]]]) -> NameIndex:
+def _index_of(version: int, rows: Sequence[Row[str, str, str]]) -> NameIndex:
     return NameIndex(version, (Entry(*row) for row in rows))
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from services.tools.errors import Unavailable
 from services.tools.settings import DatabaseSettings
 
+_WRITER_CACHE_KIB = 65_536
 _LOCK_WAIT_S = 120  # how long an import or migration waits for another one to finish
 
 
@@ -148,6 +149,9 @@ def _configure_sqlite_writer(connection: Any, record: Any) -> None:
     # The driver must not open transactions by itself: it would leave DDL outside of them.
     connection.isolation_level = None
     _configure_sqlite(connection, record)
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+    cursor.close()
 
 
 def _begin_immediate(connection: Connection) -> None:

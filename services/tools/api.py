@@ -1,0 +1,144 @@
+"""HTTP in and out: parse, call one tool, shape the reply."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.exceptions import HTTPException
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.tools.calls import Call
+from services.tools.catalogue.store import CatalogueStore, CatalogueView, view
+from services.tools.db.engine import Database
+from services.tools.errors import InvalidBody, RequestError, Unavailable
+from services.tools.registry import Registry
+from services.tools.request_id import request_id
+from services.tools.telemetry import Metrics
+from services.tools.text import language_of
+from services.tools.tokens import TokenVerifier
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts that handlers need, put together in app.py."""
+
+    registry: Registry
+    tokens: TokenVerifier
+    database: Database
+    catalogue: CatalogueStore
+    metrics: Metrics
+    log: structlog.typing.FilteringBoundLogger
+    deadline_s: float
+
+
+class Tools(Controller):
+    """The tools and their calls."""
+
+    path = "/v1"
+
+    @get("/tools", summary="Published tools", media_type=MediaType.JSON)
+    async def published(self, service: Service) -> Response[bytes]:
+        """Every tool in OpenAI's function format, with our annotations under `xiaoer`."""
+        return Response(service.registry.body, media_type=MediaType.JSON)
+
+    @post("/tools/{name:str}", status_code=200, summary="Call a tool")
+    async def call(
+        self, request: Request[Any, Any, Any], name: str, service: Service
+    ) -> Response[bytes]:
+        """Run a tool with the JSON object in the body as its arguments.
+
+        An expected miss is a 200 with `{"error": …}`. Needs a service token.
+        """
+        started = time.perf_counter()
+        outcome = "internal_error"
+        shop = None
+        try:
+            async with asyncio.timeout(service.deadline_s):
+                call = _call(request, service)
+                shop = call.caller.shop
+                tool = service.registry.get(name)
+                result = await tool.run(call, _arguments(await request.body()))
+            outcome = getattr(result, "error", "ok")
+            return Response(msgspec.json.encode(result), media_type=MediaType.JSON)
+        except TimeoutError as exc:
+            outcome = "deadline_exceeded"
+            message = f"The tool took longer than {service.deadline_s:g} s."
+            raise Unavailable(message, code=outcome) from exc
+        except RequestError as exc:
+            outcome = exc.code
+            raise
+        except HTTPException as exc:
+            outcome = "body_too_large" if exc.status_code == 413 else "invalid_request"
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            label = name if name in service.registry else "unknown"
+            service.metrics.tool_called(label, outcome, seconds)
+            service.log.info(
+                "tool_called",
+                request_id=request_id(request.scope),
+                shop=shop,
+                tool=label,
+                outcome=outcome,
+                ms=round(seconds * 1000, 1),
+            )
+
+    @get("/catalogue", summary="Product names of a shop")
+    async def catalogue(
+        self, request: Request[Any, Any, Any], service: Service
+    ) -> Response[CatalogueView | None]:
+        """SKUs and names of the token's shop; 304 if If-None-Match has this version's ETag."""
+        caller = service.tokens.caller(request.headers.get("authorization"))
+        index = await service.catalogue.index(caller.shop)
+        tag = f'"{index.version}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(None, status_code=304, headers={"etag": tag})
+        return Response(view(index), headers={"etag": tag})
+
+
+class Operations(Controller):
+    """Probes and metrics."""
+
+    @get("/health/live", summary="The process runs")
+    async def live(self) -> dict[str, str]:
+        """Answer without touching anything."""
+        return {"status": "live"}
+
+    @get("/health/ready", summary="The database answers")
+    async def ready(self, service: Service) -> dict[str, str]:
+        """Ping the database; 503 if it does not answer."""
+        await service.database.ping()
+        return {"status": "ready"}
+
+    @get("/metrics", summary="Prometheus metrics", media_type=MediaType.TEXT)
+    async def metrics(self, service: Service) -> Response[bytes]:
+        """Metrics in Prometheus' text format."""
+        return Response(
+            generate_latest(service.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST}
+        )
+
+
+def _call(request: Request[Any, Any, Any], service: Service) -> Call:
+    return Call(
+        caller=service.tokens.caller(request.headers.get("authorization")),
+        language=language_of(request.headers.get("accept-language")),
+        database=service.database,
+        catalogue=service.catalogue,
+    )
+
+
+def _arguments(body: bytes) -> dict[str, Any]:
+    """Arguments from the body; none at all may be sent as an empty body."""
+    if not body.strip():
+        return {}
+    try:
+        arguments = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise InvalidBody("the body is not valid JSON") from exc
+    if not isinstance(arguments, dict):
+        raise InvalidBody("the body must be a JSON object with the tool's arguments")
+    return arguments
