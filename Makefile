@@ -37,7 +37,7 @@ key: ## print the demo shop's key: make -s key
 	@$(WITH) app -- -m deploy.local key
 
 import: ## load a shop's CSV files: SHOP=… PRODUCTS=… ORDERS=… ITEMS=…
-	@$(WITH) app -- -m services.tools import --shop '$(SHOP)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \
+	@$(WITH) app -- -m services.tools.importer --shop '$(SHOP)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \
 		$(if $(ORDERS),--orders '$(ORDERS)') $(if $(ITEMS),--items '$(ITEMS)')
 
 fetch: ## fetch a profile's model, resumable and checked: PROFILE=edge-gpu

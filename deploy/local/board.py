@@ -1,5 +1,6 @@
 """What the user sees while the stack starts: a live table on a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 import time
 from typing import Protocol, TextIO
@@ -34,37 +35,43 @@ class Board(Protocol):
 
 
 class PlainBoard:
-    """`[ 12.3s] router ready`, one line a change; slow units say every 10 s that they go on."""
+    """`[ 12.3s] router ready`, one line a change, and every 10 s what is still on its way."""
 
     REPEAT_S = 10.0
 
     def __init__(self, started_s: float, stream: TextIO | None = None) -> None:
         self._started_s = started_s
         self._stream = stream or sys.stdout
-        self._said_at: dict[str, float] = {}
+        self._under_way: dict[str, str] = {}
+        self._said_s = time.monotonic()
 
     def _say(self, text: str) -> None:
-        self._stream.write(f"[{time.monotonic() - self._started_s:6.1f}s] {text}\n")
-        self._stream.flush()
+        # A pipe that was closed must not keep the supervisor from stopping what it started.
+        with contextlib.suppress(OSError):
+            self._stream.write(f"[{time.monotonic() - self._started_s:6.1f}s] {text}\n")
+            self._stream.flush()
+        self._said_s = time.monotonic()
 
     def starting(self, name: str) -> None:
         """Show that a unit has been started."""
-        self._said_at[name] = time.monotonic()
+        self._under_way[name] = ""
         self._say(f"{name} starting")
 
     def waiting(self, name: str, detail: str) -> None:
         """Show that a unit is on its way."""
-        now = time.monotonic()
-        if now - self._said_at.get(name, now) >= self.REPEAT_S:
-            self._said_at[name] = now
-            self._say(f"{name} is on its way{': ' + detail if detail else ''}")
+        self._under_way[name] = detail
+        if time.monotonic() - self._said_s >= self.REPEAT_S:
+            rest = [f"{one} ({said})" if said else one for one, said in self._under_way.items()]
+            self._say(f"waiting for {', '.join(rest)}")
 
     def ready(self, name: str, *, done: bool = False) -> None:
         """Show that a unit is ready."""
+        self._under_way.pop(name, None)
         self._say(f"{name} {'done' if done else 'ready'}")
 
     def failed(self, name: str) -> None:
         """Show that a unit did not get ready."""
+        self._under_way.pop(name, None)
         self._say(f"{name} failed")
 
     def note(self, text: str) -> None:

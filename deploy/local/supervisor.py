@@ -19,6 +19,8 @@ POLL_S = 0.25
 # A service that stays up this long has its pause between restarts reset.
 _STABLE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
+# How our services begin the one sentence with which they refuse to start.
+_SENTENCES = ("error: ", "tools: ", "The gateway cannot start: ")
 
 
 class Supervisor:
@@ -160,8 +162,7 @@ class Supervisor:
 
     def _failure(self, unit: Unit, ending: str | None) -> StartError:
         lines = tail(self._settings.logs_dir / f"{unit.name.replace(' ', '-')}.log")
-        prefixes = ("error: ", "tools: ", "gateway: ")
-        stated = [line.split(": ", 1)[1] for line in lines if line.startswith(prefixes)]
+        stated = [line.partition(": ")[2] for line in lines if line.startswith(_SENTENCES)]
         kind = "finished" if unit.probe is None else "ready"
         if ending is None:
             what = f"{unit.name} was not {kind} within {unit.limit_s:.0f} s."

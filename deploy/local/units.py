@@ -18,6 +18,8 @@ from deploy.local.settings import LocalSettings
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "services" / "tools" / "sample"
 DEMO_PROFILE = "cpu-demo"
+ASSEMBLED_MARK = "assembled_from.json"
+"""What `services.inference.demo assemble` leaves in a model's folder."""
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -54,11 +56,11 @@ class Unit:
 
 def plan_units(settings: LocalSettings, credentials: Credentials) -> list[Unit]:
     """All units of this start, in the order they are shown."""
-    units = [*_data_steps(settings)]
+    units = _sample_step(settings)
     if settings.redis_url is None:
         units.append(_redis(settings))
     if settings.model_url is None:
-        units += _model_steps(settings)
+        units += _model_step(settings)
         units += [_node(settings, index) for index in range(settings.nodes)]
         units.append(_router(settings))
     units.append(_tools(settings, credentials))
@@ -78,35 +80,27 @@ def _python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", *arguments)
 
 
-def _data_steps(settings: LocalSettings) -> list[Unit]:
-    env = {"DATABASE_URL": settings.database_url}
-    migrate = Unit(
-        name="database",
-        argv=_python("services.tools", "migrate"),
-        env=env,
-        limit_s=60,
-        remedy="Check DATABASE_URL and that its server runs.",
-    )
+def _sample_step(settings: LocalSettings) -> list[Unit]:
     # Once per database: importing again would undo what the user changed in the sample shop.
     which = hashlib.sha256(settings.database_url.encode()).hexdigest()[:12]
     mark = settings.data_dir / f"sample-imported-{which}"
     if mark.exists():
-        return [migrate]
-    sample = Unit(
-        name="sample shop",
-        argv=_python(
-            *("services.tools", "import", "--shop", DEMO_SHOP),
-            *("--products", str(SAMPLE / "products.csv")),
-            *("--orders", str(SAMPLE / "orders.csv")),
-            *("--items", str(SAMPLE / "items.csv")),
-        ),
-        env=env,
-        after=("database",),
-        limit_s=120,
-        remedy="Check DATABASE_URL and that its server runs.",
-        mark=mark,
-    )
-    return [migrate, sample]
+        return []
+    return [
+        Unit(
+            name="sample shop",
+            argv=_python(
+                *("services.tools.importer", "--shop", DEMO_SHOP),
+                *("--products", str(SAMPLE / "products.csv")),
+                *("--orders", str(SAMPLE / "orders.csv")),
+                *("--items", str(SAMPLE / "items.csv")),
+            ),
+            env={"DATABASE_URL": settings.database_url},
+            limit_s=120,
+            remedy="Check DATABASE_URL and that its server runs.",
+            mark=mark,
+        )
+    ]
 
 
 def _redis(settings: LocalSettings) -> Unit:
@@ -139,13 +133,15 @@ def _redis_binary() -> Path:
     return Path(str(folder)) / f"{system}-{machine}" / "valkey-server"
 
 
-def _model_steps(settings: LocalSettings) -> list[Unit]:
+def _model_step(settings: LocalSettings) -> list[Unit]:
     if settings.profile == DEMO_PROFILE:
-        if (settings.model_dir / DEMO_PROFILE / "config.json").exists():
-            return []
+        folder = settings.model_dir / DEMO_PROFILE
+        if folder.exists() and not (folder / ASSEMBLED_MARK).exists():
+            return []  # not made by us: somebody put a model of their own there
         return [
             Unit(
                 name="model",
+                # Compares hashes and returns at once where the model is what it should be.
                 argv=_python("services.inference.demo", "assemble"),
                 env={"MODEL_DIR": str(settings.model_dir)},
                 limit_s=900,
@@ -175,7 +171,7 @@ def _node(settings: LocalSettings, index: int) -> Unit:
     }
     if settings.nodes > 1 and settings.profile == DEMO_PROFILE:
         env["INFERENCE_CPUS"] = node_cores(hardware.cores(), settings.nodes, index)
-    waits = ("model",) if _model_steps(settings) else ()
+    waits = ("model",) if _model_step(settings) else ()
     return Unit(
         name=f"node-{index + 1}",
         argv=_python("services.inference", settings.profile),
@@ -229,7 +225,7 @@ def _router(settings: LocalSettings) -> Unit:
             *("--log-level", "warning"),
         ),
         probe=lambda: probes.http_ok(f"http://127.0.0.1:{settings.router_port}/health"),
-        after=("model",) if _model_steps(settings) else (),
+        after=("model",) if _model_step(settings) else (),
         limit_s=limit_s,
         stop_rank=2,
         remedy="Its log says why; another port can be set with ROUTER_PORT.",
@@ -238,7 +234,6 @@ def _router(settings: LocalSettings) -> Unit:
 
 def _tools(settings: LocalSettings, credentials: Credentials) -> Unit:
     port = settings.tools_port
-    data = [unit.name for unit in _data_steps(settings)]
     return Unit(
         name="tools",
         argv=_python("services.tools"),
@@ -248,7 +243,7 @@ def _tools(settings: LocalSettings, credentials: Credentials) -> Unit:
             "DATABASE_URL": settings.database_url,
             "SERVICE_TOKEN_SECRET": credentials.service_token_secret,
         },
-        after=(data[-1],),
+        after=tuple(unit.name for unit in _sample_step(settings)),
         probe=lambda: probes.http_ok(f"http://127.0.0.1:{port}/health/ready"),
         remedy="Check DATABASE_URL and that its server runs.",
         stop_rank=2,
