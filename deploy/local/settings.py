@@ -124,7 +124,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> LocalSettings:
         start_limit_s=_whole(env, "START_LIMIT_S", 300, 5, 36_000),
         token_ttl_s=_whole(env, "TOKEN_TTL_S", DEFAULT_TOKEN_TTL_S, 1, 31_536_000),
         started_s=_seconds(env.get("XIAOER_STARTED_S")),
-        environ=env,
+        # Services are started from the repository's root: what was relative to us is not to them.
+        environ={**env, "DATA_DIR": str(data_dir)},
     )
     _check_ports_differ(settings)
     return settings

@@ -273,7 +273,7 @@ def _gateway(settings: LocalSettings, credentials: Credentials, others: set[str]
         # It starts beside the nodes, and is ready when all it needs is.
         after=tuple(name for name in ("redis", "tools") if name in others),
         probe=lambda: probes.http_ok(f"{settings.gateway_url}/health/ready"),
-        limit_s=settings.start_limit_s + 60 if settings.model_url is None else 60,
+        limit_s=settings.start_limit_s + 60 if settings.model_url is None else 30,
         # Streams in progress may end before it goes.
         grace_s=15,
         stop_rank=0,
