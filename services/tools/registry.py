@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -194,5 +194,5 @@ def _check_value(value: Any, schema: Mapping[str, Any], name: str) -> None:
         allowed = ", ".join(schema["enum"])
         raise InvalidArguments(f"argument {name!r} must be one of {allowed}", param=name)
     if expected == "array":
-        for item in value:
+        for item in cast("list[Any]", value):
             _check_value(item, schema["items"], name)

@@ -142,7 +142,9 @@ def slip(asked: str, named: str, *, alone: bool) -> bool:
     of all when nothing else was said; first letters are seldom mistyped.
     """
     shorter = min(len(asked), len(named))
-    if shorter < (6 if alone else 5) or asked[0] != named[0]:
+    if shorter < 5 or asked[0] != named[0]:
+        return False
+    if shorter == 5 and (alone or len(asked) != len(named)):
         return False
     if not (asked.isalpha() and named.isalpha()):
         return False
