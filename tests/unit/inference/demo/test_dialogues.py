@@ -1,0 +1,91 @@
+import json
+import random
+import re
+
+import pytest
+
+from services.inference.demo.dialogues import CONTRACT, Composer
+from services.inference.demo.phrases import Phrases, is_held_out
+from services.inference.demo.sample_names import sample_names
+from services.inference.demo.world import Language, World
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_TOOLS = {tool["function"]["name"]: tool["function"] for tool in CONTRACT["tools"]}
+
+
+def _dialogues(language: Language, split="train", count=150, seed=1):
+    composer = Composer(
+        Phrases(language, split), World(language, random.Random(seed), sample_names())
+    )
+    shop = composer.shop()
+    for number in range(count):
+        shop = composer.shop() if number % 8 == 0 else shop
+        yield shop, composer.dialogue(shop)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_calls_fit_the_published_schema_and_only_repeat_what_was_said(language):
+    calls = 0
+    for _, messages in _dialogues(language):
+        for index, message in enumerate(messages):
+            for call in message.get("tool_calls", []):
+                calls += 1
+                schema = _TOOLS[call["function"]["name"]]["parameters"]
+                arguments = call["function"]["arguments"]
+                assert set(arguments) == set(schema.get("required", []))
+                said = "\n".join(m["content"] for m in messages[1:index])
+                assert all(value in said for value in arguments.values()), (arguments, said)
+    assert calls > 100
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_answer_states_no_number_that_nobody_gave(language):
+    answers = 0
+    for shop, messages in _dialogues(language):
+        for index, message in enumerate(messages):
+            if message["role"] != "assistant" or not message["content"]:
+                continue
+            answers += 1
+            given = shop.system + "\n".join(m["content"] for m in messages[1:index])
+            counted = {str(n) for n in range(6)}  # "your recent orders (3)" counts what was listed
+            for number in _NUMBER.findall(message["content"]):
+                assert number in given or number in counted, (number, messages)
+    assert answers > 200
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_call_is_followed_by_its_results_then_an_answer(language):
+    for _, messages in _dialogues(language, count=60):
+        assert messages[0]["role"] == "system"
+        assert messages[-1]["role"] == "assistant"
+        assert messages[-1]["content"]
+        for index, message in enumerate(messages):
+            calls = message.get("tool_calls", [])
+            if calls:
+                results = messages[index + 1 : index + 1 + len(calls)]
+                assert [m["role"] for m in results] == ["tool"] * len(calls)
+                assert all(json.loads(m["content"]) for m in results)
+                assert messages[index + 1 + len(calls)]["role"] == "assistant"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_held_out_wordings_are_never_trained_on(language):
+    train, held_out = Phrases(language, "train"), Phrases(language, "held_out")
+    shown = {line for lines in train.lines().values() for line in lines}
+    kept = {line for lines in held_out.lines().values() for line in lines if is_held_out(line)}
+    assert len(kept) > 100
+    assert not shown & kept
+
+
+def test_the_sample_shops_products_are_never_invented():
+    names = sample_names()
+    assert "无线降噪耳机pro" in names
+    for language in ("zh", "en"):
+        world = World(language, random.Random(3), names)
+        assert not names & {world.product_name().casefold() for _ in range(3000)}
+
+
+def test_the_same_seed_draws_the_same_dialogues():
+    first = [messages for _, messages in _dialogues("zh", count=10, seed=5)]
+    second = [messages for _, messages in _dialogues("zh", count=10, seed=5)]
+    assert first == second
