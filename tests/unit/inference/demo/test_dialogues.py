@@ -1,11 +1,12 @@
 import json
 import random
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from services.inference.demo.dialogues import CONTRACT, Composer
-from services.inference.demo.phrases import Phrases, is_held_out
+from services.inference.demo.dialogues import CONTRACT, Composer, Message, Shop
+from services.inference.demo.phrases import Phrases, Split, is_held_out
 from services.inference.demo.sample_names import sample_names
 from services.inference.demo.world import Language, World
 
@@ -13,7 +14,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _TOOLS = {tool["function"]["name"]: tool["function"] for tool in CONTRACT["tools"]}
 
 
-def _dialogues(language: Language, split="train", count=150, seed=1):
+def _dialogues(
+    language: Language, split: Split = "train", count: int = 150, seed: int = 1
+) -> Iterator[tuple[Shop, list[Message]]]:
     composer = Composer(
         Phrases(language, split), World(language, random.Random(seed), sample_names())
     )
@@ -24,7 +27,7 @@ def _dialogues(language: Language, split="train", count=150, seed=1):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_calls_fit_the_published_schema_and_only_repeat_what_was_said(language):
+def test_calls_fit_the_published_schema_and_only_repeat_what_was_said(language: Language) -> None:
     calls = 0
     for _, messages in _dialogues(language):
         for index, message in enumerate(messages):
@@ -39,7 +42,7 @@ def test_calls_fit_the_published_schema_and_only_repeat_what_was_said(language):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_an_answer_states_no_number_that_nobody_gave(language):
+def test_an_answer_states_no_number_that_nobody_gave(language: Language) -> None:
     answers = 0
     for shop, messages in _dialogues(language):
         for index, message in enumerate(messages):
@@ -54,7 +57,7 @@ def test_an_answer_states_no_number_that_nobody_gave(language):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_call_is_followed_by_its_results_then_an_answer(language):
+def test_every_call_is_followed_by_its_results_then_an_answer(language: Language) -> None:
     for _, messages in _dialogues(language, count=60):
         assert messages[0]["role"] == "system"
         assert messages[-1]["role"] == "assistant"
@@ -69,7 +72,7 @@ def test_every_call_is_followed_by_its_results_then_an_answer(language):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_held_out_wordings_are_never_trained_on(language):
+def test_held_out_wordings_are_never_trained_on(language: Language) -> None:
     train, held_out = Phrases(language, "train"), Phrases(language, "held_out")
     shown = {line for lines in train.lines().values() for line in lines}
     kept = {line for lines in held_out.lines().values() for line in lines if is_held_out(line)}
@@ -77,15 +80,16 @@ def test_held_out_wordings_are_never_trained_on(language):
     assert not shown & kept
 
 
-def test_the_sample_shops_products_are_never_invented():
+def test_the_sample_shops_products_are_never_invented() -> None:
     names = sample_names()
     assert "无线降噪耳机pro" in names
-    for language in ("zh", "en"):
+    languages: tuple[Language, ...] = ("zh", "en")
+    for language in languages:
         world = World(language, random.Random(3), names)
         assert not names & {world.product_name().casefold() for _ in range(3000)}
 
 
-def test_the_same_seed_draws_the_same_dialogues():
+def test_the_same_seed_draws_the_same_dialogues() -> None:
     first = [messages for _, messages in _dialogues("zh", count=10, seed=5)]
     second = [messages for _, messages in _dialogues("zh", count=10, seed=5)]
     assert first == second

@@ -28,7 +28,7 @@ def _dialogue(start: int, length: int) -> Encoded:
     return Encoded(ids, [n % 3 == 0 and n > 0 for n in range(length)])
 
 
-def test_packed_logits_equal_those_of_each_dialogue_alone():
+def test_packed_logits_equal_those_of_each_dialogue_alone() -> None:
     attention = SharedPrefixAttention()
     dialogues = [_dialogue(1, 30), _dialogue(9, 20), _dialogue(17, 41), _dialogue(33, 13)]
     filled = fill_blocks(dialogues, blocks=2, block_tokens=64)
@@ -56,12 +56,12 @@ def test_packed_logits_equal_those_of_each_dialogue_alone():
     torch.testing.assert_close(packed, torch.stack(expected), atol=2e-3, rtol=2e-3)
 
 
-def test_a_dialogue_that_fits_no_block_is_left_out():
+def test_a_dialogue_that_fits_no_block_is_left_out() -> None:
     filled = fill_blocks([_dialogue(1, 50), _dialogue(2, 50), _dialogue(3, 20)], 1, 64)
     assert [len(d.ids) for d in filled[0]] == [50]
 
 
-def test_attention_without_a_step_says_so():
+def test_attention_without_a_step_says_so() -> None:
     with pytest.raises(RuntimeError, match="step"):
         SharedPrefixAttention()(
             torch.nn.Identity(), *(torch.zeros(1, 2, 3, 4) for _ in range(3)), attention_mask=None
