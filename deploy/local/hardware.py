@@ -104,13 +104,19 @@ def port_holder(port: int) -> str | None:
     inodes = _listening_inodes(port)
     for folder in Path("/proc").glob("[0-9]*") if inodes else ():
         try:
-            links = [str(link.readlink()) for link in (folder / "fd").iterdir()]
-            if not inodes.isdisjoint(links):
+            if any(_target(link) in inodes for link in (folder / "fd").iterdir()):
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 return f"{command.decode(errors='replace').strip()[:80]}, pid {folder.name}"
-        except OSError:  # gone meanwhile, or another user's
+        except OSError:  # the process is gone, or another user's
             continue
     return None
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def _listening_inodes(port: int) -> set[str]:

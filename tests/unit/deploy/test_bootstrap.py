@@ -1,0 +1,99 @@
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from deploy.local import bootstrap
+from tests.support.stack import ROOT
+
+PINNED = re.compile(r"^[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+$")
+# Their builds do not match a CPU torch, and then transformers cannot be imported.
+UNFIT = {"torchvision", "torchaudio", "torchcodec", "triton"}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def names(extent: str) -> set[str]:
+    lines = bootstrap.pinned(bootstrap.requirement_files(extent))
+    return {normal(line.split("==")[0]) for line in lines}
+
+
+@pytest.mark.parametrize("extent", ["app", "run", "dev"])
+def test_requirements_are_pinned_once_and_name_no_index(extent: str) -> None:
+    lines = bootstrap.pinned(bootstrap.requirement_files(extent))
+    assert [line for line in lines if not PINNED.match(line)] == []
+    assert len(names(extent)) == len(lines)
+    assert UNFIT.isdisjoint(names(extent))
+
+
+def test_every_declared_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extent, declared in (
+        ("app", project["dependencies"]),
+        ("run", project["optional-dependencies"]["cpu"]),
+    ):
+        wanted = {normal(re.split(r"[\[<>=~!; ]", line)[0]) for line in declared}
+        assert wanted - names(extent) == set()
+
+
+def test_a_stamped_environment_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").touch()
+    bootstrap._write_stamp(venv, "dev")
+    # Nothing can be run: neither pip nor python is asked.
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    for extent in ("app", "run", "dev"):
+        bootstrap.prepare(venv, extent)
+    assert sorted(file.name for file in venv.iterdir()) == [".xiaoer-installed.json", "bin"]
+
+
+def test_less_than_what_is_asked_is_not_enough(tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").touch()
+    bootstrap._write_stamp(venv, "app")
+    assert bootstrap._is_ready(venv, "app")
+    assert not bootstrap._is_ready(venv, "run")
+
+
+def test_a_damaged_stamp_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / ".xiaoer-installed.json").write_text("{")
+    assert not bootstrap._is_ready(tmp_path, "app")
+
+
+def test_an_old_python_is_told_what_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "OLDEST", (9, 9))
+    assert bootstrap.main(["run", "--venv", str(tmp_path / "venv")]) == 1
+    said = capsys.readouterr().err
+    assert "Python 9.9 or newer" in said
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_full_disk_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(bootstrap.DISK_BYTES, "app", 1 << 60)
+    with pytest.raises(bootstrap.SetUpError, match=r"GB free.*VENV="):
+        bootstrap.prepare(tmp_path / "venv", "app")
+    assert not (tmp_path / "venv").exists()
+
+
+def test_pips_lines_become_progress(tmp_path: Path) -> None:
+    lines = ["Collecting anyio==4.16.0 (from -r app.txt)\n", "Collecting jinja2==3.1.6\n"]
+    assert bootstrap._stage(lines, tmp_path, 50) == "fetching packages 2/50 jinja2"
+    for name in ("a-1.dist-info", "b-2.dist-info", "half-3.dist-info"):
+        (tmp_path / name).mkdir()
+        if name != "half-3.dist-info":
+            (tmp_path / name / "RECORD").touch()
+    lines.append("Installing collected packages: jinja2, anyio\n")
+    assert bootstrap._stage(lines, tmp_path, 50) == "installing packages 2/50"
