@@ -20,7 +20,9 @@ def _model(attention: str) -> LlamaForCausalLM:
         num_attention_heads=6, num_key_value_heads=2, max_position_embeddings=512,
     )  # fmt: skip
     config._attn_implementation = attention
-    return LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    model.train(mode=False)
+    return model
 
 
 def _dialogue(start: int, length: int) -> Encoded:
@@ -62,7 +64,6 @@ def test_a_dialogue_that_fits_no_block_is_left_out() -> None:
 
 
 def test_attention_without_a_step_says_so() -> None:
+    nothing = torch.zeros(1, 2, 3, 4)
     with pytest.raises(RuntimeError, match="step"):
-        SharedPrefixAttention()(
-            torch.nn.Identity(), *(torch.zeros(1, 2, 3, 4) for _ in range(3)), attention_mask=None
-        )
+        SharedPrefixAttention()(torch.nn.Identity(), nothing, nothing, nothing, None)
