@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {exc}", file=sys.stderr)
     except InferenceError as exc:
         print(f"error: {exc}", file=sys.stderr)
+    except OSError as exc:
+        where = exc.filename or "a file"
+        print(f"error: {where}: {exc.strerror}; check MODEL_DIR and its rights.", file=sys.stderr)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

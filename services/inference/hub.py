@@ -154,6 +154,12 @@ class Hub:
                     "The disk is full; what has arrived is kept. Free some room and run fetch "
                     "again."
                 ) from exc
+            if exc.errno is not None:
+                raise FetchError(
+                    f"{exc.filename or 'The model folder'} cannot be written ({exc.strerror}); "
+                    "check MODEL_DIR."
+                ) from exc
+            # The client's word for an answer that ended early or ran on too long.
             raise HubUnreachableError(self._unreachable(exc)) from exc
 
     def _unreachable(self, exc: Exception) -> str:

@@ -157,7 +157,7 @@ CPU_DEMO = Profile(
     summary="the demonstration model (SmolLM2-135M tuned on shop dialogues) on a processor",
     target=CpuTarget(kv_gib=1, worker_bytes=960 * (1 << 20)),
     source=AssembledModel(
-        remedy="make run",
+        remedy="python -m services.inference.demo assemble",
         weights_bytes=270_000_000,
         licence="Apache-2.0",
     ),

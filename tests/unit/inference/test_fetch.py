@@ -227,7 +227,7 @@ def test_no_network_is_one_sentence_with_remedies(tmp_path: Path) -> None:
 
 
 def test_an_assembled_model_is_not_on_the_hub(tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match="make run"):
+    with pytest.raises(FetchError, match="demo assemble"):
         fetch(get_profile("cpu-demo"), tmp_path, Hub(), lambda _: None)
 
 
@@ -309,3 +309,16 @@ def test_verify_compares_with_the_record(
     (folder / "config.json").write_bytes(b"{}")
     assert main(["verify", "edge-gpu"]) == 1
     assert "config.json differs" in capsys.readouterr().err
+
+
+def test_a_model_folder_that_cannot_be_made_is_one_sentence(
+    fake: FakeHub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "file" / "models"))
+    monkeypatch.setenv("HF_ENDPOINT", fake.endpoint)
+    assert main(["fetch", "edge-gpu"]) == 1
+    assert "check MODEL_DIR" in capsys.readouterr().err

@@ -129,7 +129,7 @@ def test_a_model_that_is_not_there_names_the_step_that_brings_it(
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("INFERENCE_PORT", "28101")
     assert main(["cpu-demo"]) == 1
-    assert "make run" in capsys.readouterr().err
+    assert "services.inference.demo assemble" in capsys.readouterr().err
 
 
 def test_plan_prints_the_table_and_refuses_with_a_status(
