@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from services.inference.demo.base import CHAT_TEMPLATE
+
 HIDDEN = 256
 INTERMEDIATE = 512
 LAYERS = 2
@@ -23,7 +25,6 @@ PACK = 8  # 4-bit values in an int32
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 TOOL_MARKS = ("<tool_call>", "</tool_call>")
-TEMPLATE = Path(__file__).parent / "qwen25_chat_template.jinja"
 
 
 def write_tiny_awq(folder: Path) -> Path:
@@ -82,7 +83,7 @@ def _write_tokenizer(folder: Path) -> int:
         "eos_token": "<|im_end|>",
         "pad_token": "<|endoftext|>",
         "unk_token": None,
-        "chat_template": TEMPLATE.read_text(),
+        "chat_template": CHAT_TEMPLATE.read_text(),
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config, indent=1))
     # The weights' rows are padded as published checkpoints pad theirs.
