@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.tools.calls import Call
@@ -41,13 +43,16 @@ class Tools(Controller):
     path = "/v1"
 
     @get("/tools", summary="Published tools", media_type=MediaType.JSON)
-    async def published(self, service: Service) -> Response[bytes]:
+    async def published(self, service: NamedDependency[Service]) -> Response[bytes]:
         """Every tool in OpenAI's function format, with our annotations under `xiaoer`."""
         return Response(service.registry.body, media_type=MediaType.JSON)
 
     @post("/tools/{name:str}", status_code=200, summary="Call a tool")
     async def call(
-        self, request: Request[Any, Any, Any], name: str, service: Service
+        self,
+        request: Request[Any, Any, Any],
+        name: FromPath[str],
+        service: NamedDependency[Service],
     ) -> Response[bytes]:
         """Run a tool with the JSON object in the body as its arguments.
 
@@ -89,7 +94,7 @@ class Tools(Controller):
 
     @get("/catalogue", summary="Product names of a shop")
     async def catalogue(
-        self, request: Request[Any, Any, Any], service: Service
+        self, request: Request[Any, Any, Any], service: NamedDependency[Service]
     ) -> Response[CatalogueView | None]:
         """SKUs and names of the token's shop; 304 if If-None-Match has this version's ETag."""
         caller = service.tokens.caller(request.headers.get("authorization"))
@@ -109,13 +114,13 @@ class Operations(Controller):
         return {"status": "live"}
 
     @get("/health/ready", summary="The database answers")
-    async def ready(self, service: Service) -> dict[str, str]:
+    async def ready(self, service: NamedDependency[Service]) -> dict[str, str]:
         """Ping the database; 503 if it does not answer."""
         await service.database.ping()
         return {"status": "ready"}
 
     @get("/metrics", summary="Prometheus metrics", media_type=MediaType.TEXT)
-    async def metrics(self, service: Service) -> Response[bytes]:
+    async def metrics(self, service: NamedDependency[Service]) -> Response[bytes]:
         """Metrics in Prometheus' text format."""
         return Response(
             generate_latest(service.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST}

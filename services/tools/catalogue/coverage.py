@@ -144,7 +144,7 @@ def slip(asked: str, named: str, *, alone: bool) -> bool:
     shorter = min(len(asked), len(named))
     if shorter < 5 or asked[0] != named[0]:
         return False
-    if shorter == 5 and (alone or len(asked) != len(named)):
+    if shorter == 5 and alone:
         return False
     if not (asked.isalpha() and named.isalpha()):
         return False

@@ -141,7 +141,12 @@ class NameIndex:
             entry
             for coverage, entry in examined
             if coverage.share >= _SUGGESTED_SHARE
-            or (coverage.by_head and coverage.share >= _SUGGESTED_SHARE_SAME_THING)
+            # Half a sentence with a typo in it is too little to go by.
+            or (
+                coverage.by_head
+                and not coverage.typos
+                and coverage.share >= _SUGGESTED_SHARE_SAME_THING
+            )
         ]
         return Unclear(_ranked(near, written)) if near else None
 
