@@ -1,6 +1,8 @@
+import ast
 import re
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,37 @@ def test_pips_lines_become_progress(tmp_path: Path) -> None:
             (tmp_path / name / "RECORD").touch()
     lines.append("Installing collected packages: jinja2, anyio\n")
     assert bootstrap._stage(lines, tmp_path, 50) == "installing packages 2/50"
+
+
+def imported(folder: Path) -> set[str]:
+    """Distributions that the modules below `folder` import, wherever in them."""
+    owners = metadata.packages_distributions()
+    found = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules = [node.module]
+            for module in modules:
+                found |= {normal(name) for name in owners.get(module.split(".")[0], [])}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("folder", "extent"),
+    [
+        ("services/gateway", "app"),
+        ("services/tools", "app"),
+        ("deploy", "app"),
+        ("services/inference", "run"),
+        ("tests", "dev"),
+    ],
+)
+def test_what_is_imported_is_installed(folder: str, extent: str) -> None:
+    needed = imported(ROOT / folder)
+    assert needed
+    # The gateway's comparison of prompts counts tokens; the service itself does not.
+    comparison = {"tokenizers"} if folder == "services/gateway" else set()
+    assert needed - names(extent) - comparison == set()
