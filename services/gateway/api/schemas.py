@@ -1,6 +1,6 @@
 """The request bodies as OpenAPI shows them; checking is done in `requests`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
@@ -56,11 +56,15 @@ def _chat_body() -> RequestBody:
 class ChatCompletions(Operation):
     """`POST /v1/chat/completions`."""
 
-    request_body: RequestBody | None = field(default_factory=_chat_completions_body)
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; the handler reads the body itself."""
+        self.request_body = _chat_completions_body()
 
 
 @dataclass
 class Chat(Operation):
     """`POST /chat`."""
 
-    request_body: RequestBody | None = field(default_factory=_chat_body)
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; the handler reads the body itself."""
+        self.request_body = _chat_body()

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, Router, delete, get
+from litestar.params import FromPath
 
 from services.gateway.api.chat import Desk
 from services.gateway.api.http import PlainRequest, json_response
@@ -28,7 +29,7 @@ def sessions_router(desk: Desk) -> Router:
     """Return the routes of sessions."""
 
     @get("/{session_id:str}", summary="A session's turns", tags=["sessions"])
-    async def show_session(request: PlainRequest, session_id: str) -> Response[Any]:
+    async def show_session(request: PlainRequest, session_id: FromPath[str]) -> Response[Any]:
         """Turns as they are stored, oldest first, tool calls and results included."""
         visit = desk.visit(request, "sessions")
         try:
@@ -46,7 +47,7 @@ def sessions_router(desk: Desk) -> Router:
         return json_response(msgspec.json.encode(body))
 
     @delete("/{session_id:str}", status_code=204, summary="Forget a session", tags=["sessions"])
-    async def delete_session(request: PlainRequest, session_id: str) -> None:
+    async def delete_session(request: PlainRequest, session_id: FromPath[str]) -> None:
         """Forgets it at once; a turn under way is answered but not remembered."""
         visit = desk.visit(request, "sessions")
         try:

@@ -122,4 +122,5 @@ def connect(url: str) -> aioredis.Redis:
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         health_check_interval=0,
     )
-    return aioredis.Redis(connection_pool=pool)
+    # From the pool, so that closing the client closes its connections too.
+    return aioredis.Redis.from_pool(pool)
