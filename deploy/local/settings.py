@@ -57,7 +57,7 @@ class LocalSettings:
     redis_url: str | None = field(default=None, repr=False)
     database_url: str = field(repr=False)
     shops_file: Path
-    start_limit_s: int = 300
+    start_limit_s: int = 600
     token_ttl_s: int = DEFAULT_TOKEN_TTL_S
     started_s: float | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -121,7 +121,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> LocalSettings:
         shops_file=Path(
             _text(env, "SHOPS_FILE", str(Path(__file__).with_name("shops.yaml")))
         ).absolute(),
-        start_limit_s=_whole(env, "START_LIMIT_S", 300, 5, 36_000),
+        start_limit_s=_whole(env, "START_LIMIT_S", 600, 5, 36_000),
         token_ttl_s=_whole(env, "TOKEN_TTL_S", DEFAULT_TOKEN_TTL_S, 1, 31_536_000),
         started_s=_seconds(env.get("XIAOER_STARTED_S")),
         # Services are started from the repository's root: what was relative to us is not to them.

@@ -123,6 +123,8 @@ class Supervisor:
         unit = running.unit
         give_up = time.monotonic() + unit.limit_s
         while True:
+            if not all(self._is_up[name].is_set() for name in unit.counted_after):
+                give_up = time.monotonic() + unit.limit_s
             if await running.ended(POLL_S):
                 if unit.probe is None and running.returncode == 0:
                     return

@@ -36,6 +36,7 @@ class Unit:
         after: units that must be ready before.
         probe: tells whether the service is ready; None for a step.
         limit_s: seconds it may take to get ready.
+        counted_after: units it waits for by itself; its seconds count from when they are ready.
         grace_s: seconds it may take to stop before it is killed.
         stop_rank: lower stops earlier; equal ranks stop together.
         mark: file that is written when the step is done, so that it is not run again.
@@ -49,6 +50,7 @@ class Unit:
     after: tuple[str, ...] = ()
     probe: Probe | None = None
     limit_s: float = 60.0
+    counted_after: tuple[str, ...] = ()
     grace_s: float = 5.0
     stop_rank: int = 1
     mark: Path | None = None
@@ -67,7 +69,7 @@ def plan_units(settings: LocalSettings, credentials: Credentials) -> list[Unit]:
     units.append(_gateway(settings, credentials, {unit.name for unit in units}))
     known = {unit.name for unit in units}
     for unit in units:
-        assert known.issuperset(unit.after), unit  # noqa: S101 (a slip in this file, not input)
+        assert known.issuperset(unit.after + unit.counted_after), unit  # noqa: S101 (a slip in this file, not input)
     return units
 
 
@@ -198,8 +200,6 @@ def node_cores(cores: list[int], nodes: int, index: int) -> str:
 
 def _router(settings: LocalSettings) -> Unit:
     nodes = [f"http://127.0.0.1:{settings.node_port + i}" for i in range(settings.nodes)]
-    # It waits for its nodes by itself, so it starts with them; that wait is the node's to limit.
-    limit_s = settings.start_limit_s + 30
     return Unit(
         name="router",
         argv=_python(
@@ -211,7 +211,8 @@ def _router(settings: LocalSettings) -> Unit:
             # A session stays on its node (X-Session-ID), a new one goes where there is least to do.
             *("--policy", "sticky_least_loaded"),
             *("--request-id-headers", "x-request-id"),
-            *("--worker-startup-timeout-secs", str(limit_s)),
+            # It waits for its nodes; how long they may take is decided here, not there.
+            *("--worker-startup-timeout-secs", str(settings.start_limit_s + 60)),
             *("--worker-startup-check-interval", "1"),
             # The defaults (60 s, 10 failures, 1,800 s) are for large fleets: with two nodes a dead
             # one has to be noticed at once, and taken back soon after its return.
@@ -226,7 +227,7 @@ def _router(settings: LocalSettings) -> Unit:
         ),
         probe=lambda: probes.http_ok(f"http://127.0.0.1:{settings.router_port}/health"),
         after=("model",) if _model_step(settings) else (),
-        limit_s=limit_s,
+        counted_after=tuple(f"node-{index + 1}" for index in range(settings.nodes)),
         stop_rank=2,
         remedy="Its log says why; another port can be set with ROUTER_PORT.",
     )
@@ -273,7 +274,8 @@ def _gateway(settings: LocalSettings, credentials: Credentials, others: set[str]
         # It starts beside the nodes, and is ready when all it needs is.
         after=tuple(name for name in ("redis", "tools") if name in others),
         probe=lambda: probes.http_ok(f"{settings.gateway_url}/health/ready"),
-        limit_s=settings.start_limit_s + 60 if settings.model_url is None else 30,
+        counted_after=("router",) if "router" in others else (),
+        limit_s=60 if settings.model_url is None else 30,
         # Streams in progress may end before it goes.
         grace_s=15,
         stop_rank=0,

@@ -157,6 +157,21 @@ async def test_a_service_that_hangs_ends_the_start(fixture: Fixture) -> None:
     assert not alive(fixture.pids["slow"])
 
 
+async def test_a_wait_for_others_does_not_count(fixture: Fixture) -> None:
+    door = fixture.folder / "door"
+    slow = step("slow", f"import time; time.sleep(2); open({str(door)!r}, 'w')")
+    waits = service(
+        "waits",
+        "import time; time.sleep(60)",
+        exists(door),
+        limit_s=1,
+        counted_after=("slow",),
+    )
+    async with fixture.supervise(waits, slow) as supervisor:
+        await supervisor.start()
+    assert "waits ready" in fixture.board.said
+
+
 async def test_a_program_that_is_not_there_is_named(fixture: Fixture) -> None:
     missing = replace(step("x", ""), argv=("/no/such/program",))
     async with fixture.supervise(missing) as supervisor:
