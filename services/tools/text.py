@@ -8,6 +8,7 @@ Language = Literal["zh", "en"]
 
 _DROPPED = frozenset({"Pd", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _MINUS_LIKE = frozenset("−_#")  # other signs people put where a hyphen or nothing belongs
+_PUNCTUATION = re.compile(r"[\W_]+")
 _DROPPED_ASCII = {
     code: None
     for code in range(128)
@@ -36,13 +37,15 @@ def identifier_key(text: str) -> str:
 
 def fold(text: str) -> str:
     """Lower case, half-width, apostrophes gone: the form in which names are cut into words."""
+    if text.isascii():
+        return text.lower().replace("'", "")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return folded.replace("'", "").replace("’", "")
 
 
 def name_key(text: str) -> str:
     """Form in which whole names are compared: letters and digits only."""
-    return "".join(char for char in fold(text) if char.isalnum())
+    return _PUNCTUATION.sub("", fold(text))
 
 
 def is_han(char: str) -> bool:

@@ -25,13 +25,13 @@ from services.tools.catalogue.coverage import (
     slip,
 )
 from services.tools.catalogue.sounds import sounds
-from services.tools.catalogue.words import Words, cut, filler_at, is_filler, stem
+from services.tools.catalogue.words import Words, cut, is_filler, stem
 from services.tools.text import identifier_key, name_key
 
 MAX_CANDIDATES = 5
 _MAX_QUESTION = 200  # characters; a longer "name" is not one
 _EXAMINED = 64  # products looked at closely for one question
-_POSTINGS = 100_000  # index entries visited for one question; the rarest words come first
+_POSTINGS = 50_000  # index entries visited for one question; the rarest words come first
 _REMEMBERED = 4096  # answers kept per catalogue version
 
 _SUGGESTED_SHARE = 0.8  # of what was said, to be offered as a candidate
@@ -95,7 +95,7 @@ class NameIndex:
             posting = self._postings.get(feature)
             if posting is None:
                 posting = self._postings[feature] = array("I")
-                if feature[0] == "w":
+                if feature[0] == "w" and feature[2:].isalpha():
                     self._spellings.setdefault(feature[2:3], []).append(feature[2:])
             posting.append(number)
 
@@ -153,7 +153,7 @@ class NameIndex:
     def _nearest(self, question: Words) -> list[int]:
         """Products that share most with the question, rare words weighing more."""
         wanted = sorted(
-            {feature for raw in _features(question) for feature in self._known(raw)},
+            {feature for raw in _features(question, question=True) for feature in self._known(raw)},
             key=lambda feature: len(self._postings[feature]),
         )
         weights: Counter[int] = Counter()
@@ -173,7 +173,7 @@ class NameIndex:
         if feature in self._postings:
             return [feature]
         word = feature[2:]
-        if feature[0] != "w" or is_filler(word):
+        if feature[0] != "w" or not word.isalpha() or is_filler(word):
             return []
         near = (
             known for known in self._spellings.get(word[:1], ()) if slip(word, known, alone=False)
@@ -181,7 +181,7 @@ class NameIndex:
         return [f"w:{known}" for known, _ in zip(near, range(8), strict=False)]
 
 
-def _features(words: Words) -> set[str]:
+def _features(words: Words, *, question: bool = False) -> set[str]:
     """List what a text is found by: words, neighbouring words as one, numbers, pairs of sounds."""
     features = {f"w:{stem(word)}" for word in words.latin}
     features.update(f"w:{joint}" for joint, _ in joints(words))
@@ -192,7 +192,8 @@ def _features(words: Words) -> set[str]:
     for run in words.han:
         spoken = [sounds(char)[0] for char in run]
         features.update(f"s:{one} {two}" for one, two in pairwise(spoken))
-        features.update(f"c:{char}" for char in run if not filler_at(char, 0))
+        if len(run) == 1 or not question:
+            features.update(f"c:{char}" for char in run)
     return features
 
 

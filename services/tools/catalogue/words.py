@@ -12,11 +12,18 @@ _QUANTITY = re.compile(
     r"(?:\d{1,3}|[一二两三四五六七八九十几])\s*"
     r"(?:[个台件只条把套部副支款盒箱](?![\u4e00-\u9fff]*\d)|pcs\b|pieces?\b|units?\b|x\s)"
 )
+_HAN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # as text.is_han
+_PIECE = re.compile(rf"[{_HAN}]+|(?:(?![{_HAN}])[^\W_]|(?<=\d)\.(?=\d))+")
 _CODE = re.compile(r"([a-z]*)(\d+(?:\.\d+)?)([a-z]*)")
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(text.split())
+
+
+def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    # Longest first, so that 有没有货 is not read as 有没有 and a stray 货.
+    return re.compile("|".join(sorted(phrases, key=len, reverse=True)))
 
 
 UNITS = frozenset(_listed("w watt watts inch inches in cm mm m ml l mah ah gb tb g t kg hz v k"))
@@ -40,8 +47,7 @@ _FILLERS_EN = frozenset(
         """
     )
 )
-# Longest first, so that 有没有货 is not read as 有没有 and a stray 货.
-_FILLERS_ZH = sorted(
+_FILLERS_ZH = _any_of(
     _listed(
         """
         请问 你好 您好 您们 在吗 亲亲 亲 请帮我 帮我 帮忙 麻烦 谢谢 一下 查一下 查查 查询 看一下
@@ -55,9 +61,7 @@ _FILLERS_ZH = sorted(
         的 了 吗 呢 吧 呀 啊 哦 噢 哈 嘛 么 是
         黑色 白色 红色 蓝色 绿色 灰色 粉色 银色 金色 紫色 黄色 棕色
         """
-    ),
-    key=len,
-    reverse=True,
+    )
 )
 
 
@@ -82,13 +86,7 @@ def cut(text: str, *, question: bool = False) -> Words:
     folded = _TEN_THOUSAND.sub(_expand, fold(text))
     if question:
         folded = _QUANTITY.sub(" ", folded)
-    pieces: list[str] = []
-    start = 0
-    for end in range(1, len(folded) + 1):
-        if end == len(folded) or _kind(folded, end) != _kind(folded, start):
-            if _kind(folded, start):
-                pieces.append(folded[start:end])
-            start = end
+    pieces = _PIECE.findall(folded)
     return Words(
         tuple(pieces),
         tuple(piece for piece in pieces if not is_han(piece[0])),
@@ -99,16 +97,6 @@ def cut(text: str, *, question: bool = False) -> Words:
 def _expand(match: re.Match[str]) -> str:
     number = match.group(1)
     return str(round(float(_DIGITS.get(number, number)) * 10_000))
-
-
-def _kind(text: str, at: int) -> int:
-    char = text[at]
-    if is_han(char):
-        return 2
-    if char.isalnum():
-        return 1
-    inside = char == "." and 0 < at < len(text) - 1
-    return 1 if inside and text[at - 1].isdigit() and text[at + 1].isdigit() else 0
 
 
 @lru_cache(maxsize=65_536)
@@ -130,7 +118,8 @@ def is_filler(word: str) -> bool:
 
 def filler_at(run: str, at: int) -> int:
     """Length of the Chinese filler that begins there, or 0."""
-    return next((len(filler) for filler in _FILLERS_ZH if run.startswith(filler, at)), 0)
+    match = _FILLERS_ZH.match(run, at)
+    return match.end() - at if match else 0
 
 
 def code_parts(word: str) -> tuple[str, str, str] | None:
