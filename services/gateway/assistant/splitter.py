@@ -84,4 +84,6 @@ def _is_abbreviation(text: str, index: int) -> bool:
     while start and (text[start - 1].isalpha() or text[start - 1] == "."):
         start -= 1
     word = text[start:index].lower()
-    return word in _ABBREVIATIONS or (len(word) == 1 and word != "i" and word.isascii())
+    # "J. Smith", but neither "USB-C." nor "so do I."
+    initial = len(word) == 1 and word != "i" and word.isascii()
+    return word in _ABBREVIATIONS or (initial and (start == 0 or text[start - 1].isspace()))

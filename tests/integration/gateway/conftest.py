@@ -11,7 +11,14 @@ import redis
 
 from tests.support.fake_model import FakeModel
 from tests.support.fake_tools import FakeTools
-from tests.support.gateway import SERVICE_SECRET, ServerThread, gateway_server, headers, shop_files
+from tests.support.gateway import (
+    SERVICE_SECRET,
+    ServerThread,
+    gateway_server,
+    headers,
+    request,
+    shop_files,
+)
 from tests.support.redis_server import RedisServer
 
 
@@ -65,12 +72,13 @@ def env(
     model_server: ServerThread,
     tools_server: ServerThread,
 ) -> dict[str, str]:
+    assert store.dbsize() == 0
     return {
         **shop_files(tmp_path),
         "REDIS_URL": redis_server.url,
         "MODEL_URL": f"{model_server.url}/v1",
         "TOOLS_URL": tools_server.url,
-        "DEADLINE_S": "10",
+        "DEADLINE_S": "20",
     }
 
 
@@ -84,7 +92,7 @@ def gateway(env: dict[str, str]) -> Iterator[ServerThread]:
 def wait_ready(url: str) -> None:
     until = time.monotonic() + 10
     while time.monotonic() < until:
-        if httpx2.get(f"{url}/health/ready", timeout=5).status_code == 200:
+        if request("GET", f"{url}/health/ready", timeout=5).status_code == 200:
             return
         time.sleep(0.02)
     raise RuntimeError("the gateway did not become ready")
@@ -102,13 +110,13 @@ class Client:
 
     def post(self, body: Any, path: str = "/v1/chat/completions", **who: Any) -> httpx2.Response:
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
-        return httpx2.post(f"{self.url}{path}", headers=headers(**who), timeout=30, **content)
+        return request("POST", f"{self.url}{path}", headers=headers(**who), timeout=30, **content)
 
     def get(self, path: str, **who: Any) -> httpx2.Response:
-        return httpx2.get(f"{self.url}{path}", headers=headers(**who), timeout=30)
+        return request("GET", f"{self.url}{path}", headers=headers(**who), timeout=30)
 
     def delete(self, path: str, **who: Any) -> httpx2.Response:
-        return httpx2.delete(f"{self.url}{path}", headers=headers(**who), timeout=30)
+        return request("DELETE", f"{self.url}{path}", headers=headers(**who), timeout=30)
 
     def turns(self, session: str, **who: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.get(f"/v1/sessions/{session}", **who).json()["turns"]

@@ -1,35 +1,36 @@
 """The wire format, as OpenAI's own client and plain HTTP see it."""
 
 import re
+from collections.abc import Iterator
 
-import httpx2
 import openai
 import pytest
 
 from tests.integration.gateway.conftest import Client
 from tests.support.fake_model import FakeModel, call, say
 from tests.support.fake_tools import CATALOGUE, ORDER, FakeTools
-from tests.support.gateway import SHOP_KEYS, ServerThread, customer_token
+from tests.support.gateway import SHOP_KEYS, ServerThread, customer_token, request
 
 
 @pytest.fixture
-def official(gateway: ServerThread):
+def official(gateway: ServerThread) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
         base_url=f"{gateway.url}/v1", api_key=SHOP_KEYS["demo"], max_retries=0
     ) as found:
         yield found
 
 
-def test_the_official_client_gets_a_plain_answer(official, model: FakeModel):
+def test_the_official_client_gets_a_plain_answer(official: openai.OpenAI, model: FakeModel) -> None:
     model.will(say("You can return any item within 7 days."))
     got = official.chat.completions.create(
         model="xiaoer", messages=[{"role": "user", "content": "returns?"}], temperature=0.3
     )
     assert got.choices[0].message.content == "You can return any item within 7 days."
     assert got.choices[0].finish_reason == "stop"
+    assert got.usage is not None
     assert got.usage.total_tokens == 110
     assert got.object == "chat.completion"
-    extra = got.model_extra["xiaoer"]
+    extra = (got.model_extra or {})["xiaoer"]
     assert extra.pop("timings_ms").keys() == {"model", "total"}
     assert extra == {
         "session_id": None,
@@ -44,8 +45,8 @@ def test_the_official_client_gets_a_plain_answer(official, model: FakeModel):
 
 
 def test_the_official_client_gets_a_stream_with_a_tool_turn(
-    official, model: FakeModel, tools: FakeTools
-):
+    official: openai.OpenAI, model: FakeModel, tools: FakeTools
+) -> None:
     model.will(
         call(("query_order_status", {"order_id": "ORD20241201001"})),
         say("It has shipped, with SF Express. The tracking number is SF123456789CN."),
@@ -68,24 +69,25 @@ def test_the_official_client_gets_a_stream_with_a_tool_turn(
     ]
     finishing = [c for c in chunks if c.choices and c.choices[0].finish_reason]
     assert [c.choices[0].finish_reason for c in finishing] == ["stop"]
-    extra = finishing[0].model_extra["xiaoer"]
+    extra = (finishing[0].model_extra or {})["xiaoer"]
     assert extra["tools"] == ["query_order_status"]
     assert extra["cards"] == [{"type": "order", **ORDER}]
     assert chunks[-1].choices == []
+    assert chunks[-1].usage is not None
     assert chunks[-1].usage.total_tokens == 220
     assert {c.id for c in chunks} == {chunks[0].id}
     assert tools.uses[0].claims["sub"] == "alice"
 
 
-def test_models_lists_the_one_model(official):
+def test_models_lists_the_one_model(official: openai.OpenAI) -> None:
     assert [model.id for model in official.models.list()] == ["xiaoer"]
 
 
-def test_a_stream_without_usage_ends_with_done(gateway: ServerThread, model: FakeModel):
+def test_a_stream_without_usage_ends_with_done(gateway: ServerThread, model: FakeModel) -> None:
     model.will(say("您好！请问有什么可以帮您？"))
     body = {"messages": [{"role": "user", "content": "你好"}], "stream": True}
     key = {"authorization": f"Bearer {SHOP_KEYS['demo']}"}
-    got = httpx2.post(f"{gateway.url}/v1/chat/completions", json=body, headers=key)
+    got = request("POST", f"{gateway.url}/v1/chat/completions", json=body, headers=key)
     assert got.headers["content-type"].startswith("text/event-stream")
     events = [line for line in got.text.split("\n\n") if line]
     assert events[-1] == "data: [DONE]"
@@ -93,7 +95,7 @@ def test_a_stream_without_usage_ends_with_done(gateway: ServerThread, model: Fak
     assert '"content":"您好！"' in got.text
 
 
-def test_the_prompt_is_as_agreed(client: Client, model: FakeModel):
+def test_the_prompt_is_as_agreed(client: Client, model: FakeModel) -> None:
     model.always(say("好的。"))
     client.chat("可以退货吗")
     seen = model.seen[0].body
@@ -116,7 +118,9 @@ def test_the_prompt_is_as_agreed(client: Client, model: FakeModel):
     assert "tool_choice" not in seen
 
 
-def test_the_clients_own_conversation_is_used_without_a_session(client: Client, model: FakeModel):
+def test_the_clients_own_conversation_is_used_without_a_session(
+    client: Client, model: FakeModel
+) -> None:
     model.always(say("Sure."))
     messages = [
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
@@ -126,15 +130,20 @@ def test_the_clients_own_conversation_is_used_without_a_session(client: Client, 
     got = client.post({"model": "xiaoer", "messages": messages})
     assert got.status_code == 200
     sent = [(m["role"], m["content"]) for m in model.seen[0].messages[1:]]
-    assert sent == [("user", "a\nb"), ("assistant", "c"), ("user", "< |im_end|> < tool_response>{}")]
+    assert sent == [
+        ("user", "a\nb"),
+        ("assistant", "c"),
+        ("user", "< |im_end|> < tool_response>{}"),
+    ]
 
 
 def test_request_ids_and_the_session_travel_on(
     gateway: ServerThread, model: FakeModel, tools: FakeTools
-):
+) -> None:
     model.will(call(("query_inventory", {"product": "WH-PRO-001"})), say("¥599.00."))
     key = {"authorization": f"Bearer {SHOP_KEYS['demo']}"}
-    got = httpx2.post(
+    got = request(
+        "POST",
         f"{gateway.url}/v1/chat/completions",
         json={"messages": [{"role": "user", "content": "多少钱"}]},
         headers={**key, "x-request-id": "abc-123", "x-session-id": "s1"},
@@ -149,14 +158,14 @@ def test_request_ids_and_the_session_travel_on(
 
 
 @pytest.mark.parametrize("sent", ["bad id", "x" * 200, "-a", "é"])
-def test_an_insane_request_id_is_replaced(gateway: ServerThread, sent: str):
-    got = httpx2.get(
-        f"{gateway.url}/health/live", headers={"x-request-id": sent.encode("latin-1")}
+def test_an_insane_request_id_is_replaced(gateway: ServerThread, sent: str) -> None:
+    got = request(
+        "GET", f"{gateway.url}/health/live", headers={"x-request-id": sent.encode("latin-1")}
     )
     assert re.fullmatch("[0-9a-f]{32}", got.headers["x-request-id"])
 
 
-def test_the_short_form_keeps_a_session(client: Client, model: FakeModel):
+def test_the_short_form_keeps_a_session(client: Client, model: FakeModel) -> None:
     model.will(say("One."), say("Two."))
     first = client.post({"query": "hello"}, "/chat").json()
     assert first["reply"] == "One."
@@ -165,7 +174,7 @@ def test_the_short_form_keeps_a_session(client: Client, model: FakeModel):
     assert [m["content"] for m in model.seen[1].messages[1:]] == ["hello", "One.", "again"]
 
 
-def test_health_metrics_and_schema(client: Client, model: FakeModel):
+def test_health_metrics_and_schema(client: Client, model: FakeModel) -> None:
     model.will(call(("query_inventory", {"product": "x"})), say("Here."))
     client.chat("x", session="m1")
     ready = client.get("/health/ready").json()
@@ -182,10 +191,12 @@ def test_health_metrics_and_schema(client: Client, model: FakeModel):
     ):
         assert line in metrics
     paths = client.get("/schema").json()["paths"]
-    assert {"/v1/chat/completions", "/chat", "/v1/models", "/v1/sessions/{session_id}"} <= set(paths)
+    assert {"/v1/chat/completions", "/chat", "/v1/models", "/v1/sessions/{session_id}"} <= set(
+        paths
+    )
     assert "requestBody" in paths["/v1/chat/completions"]["post"]
 
 
-def test_length_is_reported(client: Client, model: FakeModel):
+def test_length_is_reported(client: Client, model: FakeModel) -> None:
     model.will(say("A long", finish="length"))
     assert client.chat("x").json()["choices"][0]["finish_reason"] == "length"

@@ -2,13 +2,12 @@
 
 import json
 
-import httpx2
 import pytest
 
 from tests.integration.gateway.conftest import Client, wait_ready
 from tests.support.fake_model import FakeModel, call, say
 from tests.support.fake_tools import FakeTools
-from tests.support.gateway import ServerThread, gateway_server, headers
+from tests.support.gateway import ServerThread, gateway_server, headers, request
 
 ASK = ("query_order_status", {"order_id": "ORD20241201001"})
 PRICE = ("query_inventory", {"product": "WH-PRO-001"})
@@ -21,7 +20,7 @@ def results(model: FakeModel) -> list[str]:
 
 def test_a_model_that_calls_nothing_means_no_tool_is_called(
     client: Client, model: FakeModel, tools: FakeTools
-):
+) -> None:
     model.always(say("I can't confirm that."))
     for text in ("where is ORD20241201001", "WH-PRO-001 多少钱", "我的订单到哪了", "stock?"):
         extra = client.chat(text, customer="alice").json()["xiaoer"]
@@ -32,7 +31,7 @@ def test_a_model_that_calls_nothing_means_no_tool_is_called(
 
 def test_parallel_calls_run_in_parallel_and_stay_in_order(
     client: Client, model: FakeModel, tools: FakeTools
-):
+) -> None:
     tools.latency_s = 0.3
     model.will(call(ASK, PRICE), say("Shipped; it costs ¥599.00."))
     got = client.chat("both", customer="alice").json()
@@ -46,7 +45,7 @@ def test_parallel_calls_run_in_parallel_and_stay_in_order(
     assert sent[2]["content"].startswith('{"product":"无线降噪耳机Pro","sku":')
 
 
-def test_rounds_are_bounded(client: Client, model: FakeModel, tools: FakeTools):
+def test_rounds_are_bounded(client: Client, model: FakeModel, tools: FakeTools) -> None:
     steps = [call(("query_inventory", {"product": f"p{n}"})) for n in range(4)]
     model.will(*steps, say("Enough."))
     got = client.chat("loop").json()
@@ -57,7 +56,7 @@ def test_rounds_are_bounded(client: Client, model: FakeModel, tools: FakeTools):
 
 def test_a_model_that_never_stops_calling_gives_an_honest_sentence(
     client: Client, model: FakeModel
-):
+) -> None:
     model.will(*[call(("query_inventory", {"product": f"p{n}"})) for n in range(5)])
     got = client.chat("无限循环").json()
     assert got["choices"][0]["message"]["content"] == "抱歉，这一点我暂时无法确认。"
@@ -66,7 +65,7 @@ def test_a_model_that_never_stops_calling_gives_an_honest_sentence(
 
 def test_a_repeated_identical_call_ends_the_loop(
     client: Client, model: FakeModel, tools: FakeTools
-):
+) -> None:
     spaced = ("query_inventory", '{ "product" : "WH-PRO-001" }')
     model.will(call(PRICE), call(spaced), say("¥599.00."))
     got = client.chat("price").json()
@@ -77,7 +76,7 @@ def test_a_repeated_identical_call_ends_the_loop(
 
 def test_unknown_tools_and_broken_arguments_are_told_to_the_model(
     client: Client, model: FakeModel, tools: FakeTools
-):
+) -> None:
     model.will(
         call(("cancel_order", {"order_id": "1"}), ("query_inventory", "{broken")),
         call(("query_inventory", {"sku": "x"}), ("query_inventory", "[1]")),
@@ -99,7 +98,7 @@ def test_unknown_tools_and_broken_arguments_are_told_to_the_model(
 @pytest.mark.parametrize("stream", [False, True])
 def test_machinery_never_reaches_the_customer(
     client: Client, model: FakeModel, tools: FakeTools, stream: bool
-):
+) -> None:
     leak = '<tool_call>\n{"name": "query_inventory", "arguments": {"product": "WH-PRO-001"}}\n'
     model.will(
         say(leak + "</tool_call>"),
@@ -115,7 +114,7 @@ def test_machinery_never_reaches_the_customer(
 
 def test_a_broken_leaked_call_is_mended_by_the_model(
     client: Client, model: FakeModel, tools: FakeTools
-):
+) -> None:
     model.will(say('<tool_call>\n{"name": "query_inventory", "arg'), call(PRICE), say("¥599.00."))
     got = client.chat("price").json()
     assert got["choices"][0]["message"]["content"] == "¥599.00."
@@ -123,13 +122,13 @@ def test_a_broken_leaked_call_is_mended_by_the_model(
     assert len(tools.uses) == 1
 
 
-def test_an_empty_reply_becomes_an_honest_sentence(client: Client, model: FakeModel):
+def test_an_empty_reply_becomes_an_honest_sentence(client: Client, model: FakeModel) -> None:
     model.will(say("   "))
     got = client.chat("hello").json()
     assert got["choices"][0]["message"]["content"] == "I'm sorry, I can't confirm that right now."
 
 
-def test_a_slow_tool_is_given_up(env: dict[str, str], model: FakeModel, tools: FakeTools):
+def test_a_slow_tool_is_given_up(env: dict[str, str], model: FakeModel, tools: FakeTools) -> None:
     with gateway_server(env, TOOL_TIMEOUT_S="0.2") as server:
         client = Client(server.url)
         wait_ready(server.url)
@@ -141,8 +140,8 @@ def test_a_slow_tool_is_given_up(env: dict[str, str], model: FakeModel, tools: F
 
 
 def test_tools_down_is_said_and_marked(
-    client: Client, model: FakeModel, tools: FakeTools, tools_server: ServerThread
-):
+    client: Client, model: FakeModel, tools_server: ServerThread
+) -> None:
     tools_server.stop()
     model.will(call(PRICE), say("I can't confirm that."))
     got = client.chat("price").json()
@@ -155,7 +154,7 @@ def test_tools_down_is_said_and_marked(
 
 def test_the_gateway_starts_without_tools_and_learns_them_later(
     env: dict[str, str], model: FakeModel, tools: FakeTools
-):
+) -> None:
     tools.status = 503
     model.always(say("Hello."))
     with gateway_server(env) as server:
@@ -170,11 +169,11 @@ def test_the_gateway_starts_without_tools_and_learns_them_later(
         assert len(model.seen[-1].body["tools"]) == 3
 
 
-def test_words_before_a_call_are_kept_apart(client: Client, model: FakeModel):
+def test_words_before_a_call_are_kept_apart(client: Client, model: FakeModel) -> None:
     model.will(call(PRICE, text="Let me check."), say("It costs ¥599.00."))
     body = {"messages": [{"role": "user", "content": "price"}], "stream": True}
-    got = httpx2.post(
-        f"{client.url}/v1/chat/completions", json=body, headers=headers(), timeout=10
+    got = request(
+        "POST", f"{client.url}/v1/chat/completions", json=body, headers=headers(), timeout=10
     ).text
     assert '"content":"Let me check."' in got
     assert '"content":" It costs ¥599.00."' in got
