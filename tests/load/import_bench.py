@@ -44,8 +44,8 @@ def write_shop(folder: Path, orders: int) -> None:
             items.write(f"ORD-{n:09d},SKU-{n % _PRODUCTS},1,{n % 900}.90\n")
 
 
-def measure(url: str, folder: Path, *files: str) -> tuple[float, float]:
-    """Import in a process of its own; seconds, and its peak resident memory in MiB."""
+def measure(url: str, folder: Path, *files: str) -> tuple[float, float, float]:
+    """Import in a process of its own: seconds, its CPU seconds, its peak memory in MiB."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [
@@ -59,14 +59,17 @@ def measure(url: str, folder: Path, *files: str) -> tuple[float, float]:
     if process.returncode:
         raise SystemExit(f"the import failed with {process.returncode}")
     assert isinstance(usage, resource.struct_rusage)
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+    seconds = time.perf_counter() - started
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main() -> None:
     """Print a table: first import, the same again, by database."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--orders", type=int, default=1_000_000)
-    orders = parser.parse_args().orders
+    parser.add_argument("--only", choices=["SQLite", "PostgreSQL"])
+    options = parser.parse_args()
+    orders: int = options.orders
     with tempfile.TemporaryDirectory() as temporary, postgres_server() as postgres:
         folder = Path(temporary)
         write_shop(folder, orders)
@@ -74,13 +77,16 @@ def main() -> None:
             urls = {"SQLite": f"sqlite+aiosqlite:///{folder}/shop.db", "PostgreSQL": postgres_url}
             print(f"{orders} orders; and as many items in the runs marked +items")
             for name, url in urls.items():
+                if options.only not in {None, name}:
+                    continue
                 for label, files in (
                     ("products, orders", ("products", "orders")),
                     ("again", ("products", "orders")),
                     ("+items", ("items",)),
                 ):
-                    seconds, peak = measure(url, folder, *files)
-                    print(f"{name:10} {label:16} {seconds:6.1f} s {peak:6.0f} MiB", flush=True)
+                    seconds, cpu_s, peak = measure(url, folder, *files)
+                    took = f"{seconds:6.1f} s (CPU {cpu_s:5.1f} s)"
+                    print(f"{name:10} {label:16} {took} {peak:5.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":
