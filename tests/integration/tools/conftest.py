@@ -5,9 +5,9 @@ import contextlib
 import csv
 import io
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import httpx
 import jwt
@@ -34,7 +34,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database(request, tmp_path) -> Iterator[DatabaseSettings]:
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseSettings]:
     """A database without any tables."""
     with contextlib.ExitStack() as stack:
         if request.param == "sqlite":
@@ -45,17 +45,27 @@ def empty_database(request, tmp_path) -> Iterator[DatabaseSettings]:
 
 
 @pytest.fixture
-async def database(empty_database) -> DatabaseSettings:
+async def database(empty_database: DatabaseSettings) -> DatabaseSettings:
     """A migrated database without any rows."""
     await migrate(empty_database)
     return empty_database
 
 
 @pytest.fixture
-async def shop(database) -> DatabaseSettings:
+async def shop(database: DatabaseSettings) -> DatabaseSettings:
     """A database with the sample shop under `demo`."""
     await import_files(database, "demo", SAMPLE)
     return database
+
+
+@pytest.fixture
+async def postgres_shop(postgres: Postgres) -> AsyncIterator[DatabaseSettings]:
+    """The sample shop on PostgreSQL, for what SQLite cannot show: its readers never wait."""
+    with postgres.create() as url:
+        settings = DatabaseSettings.from_env({"DATABASE_URL": url})
+        await migrate(settings)
+        await import_files(settings, "demo", SAMPLE)
+        yield settings
 
 
 async def import_files(settings: DatabaseSettings, shop: str, folder: Path) -> Report:
@@ -112,6 +122,12 @@ def token(customer: str | None = "alice", shop: str = "demo", **changes: Any) ->
     return f"Bearer {jwt.encode(claims | changes, SECRET, 'HS256')}"
 
 
+class Serve(Protocol):
+    """Starts an application on a database; settings by name, `log` catches its log."""
+
+    async def __call__(self, database: DatabaseSettings, **settings: Any) -> Client: ...
+
+
 @contextlib.asynccontextmanager
 async def running(app: Litestar) -> AsyncIterator[None]:
     """Hold an application's lifespan in a task of its own: pytest tears down in another one."""
@@ -134,7 +150,7 @@ async def running(app: Litestar) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Callable[..., Any]]:
+async def serve() -> AsyncIterator[Serve]:
     """Start applications on databases; what a test started is closed after it."""
     async with contextlib.AsyncExitStack() as stack:
 
@@ -143,7 +159,7 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
             app = create_app(Settings(database, SECRET, **settings), log_stream=log)
             await stack.enter_async_context(running(app))
             # As in production, an error inside is an answer and not an exception out here.
-            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            transport = httpx.ASGITransport(cast("Any", app), raise_app_exceptions=False)
             http = httpx.AsyncClient(transport=transport, base_url="http://tools", timeout=30)
             return Client(await stack.enter_async_context(http))
 
@@ -151,5 +167,5 @@ async def serve() -> AsyncIterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-async def client(shop, serve) -> Client:
+async def client(shop: DatabaseSettings, serve: Serve) -> Client:
     return await serve(shop)

@@ -2,12 +2,13 @@ import asyncio
 
 import pytest
 
-from tests.integration.tools.conftest import SAMPLE, import_files, token
+from services.tools.settings import DatabaseSettings
+from tests.integration.tools.conftest import SAMPLE, Client, Serve, import_files, token
 
 pytestmark = pytest.mark.integration
 
 
-async def test_an_order_as_the_model_reads_it(client):
+async def test_an_order_as_the_model_reads_it(client: Client) -> None:
     response = await client.call(
         "query_order_status", {"order_id": "ORD20241201001"}, language="en"
     )
@@ -22,7 +23,7 @@ async def test_an_order_as_the_model_reads_it(client):
     assert response.headers["content-type"] == "application/json"
 
 
-async def test_absent_facts_are_left_out(client):
+async def test_absent_facts_are_left_out(client: Client) -> None:
     order = await client.result("query_order_status", {"order_id": "ORD20241201002"})
     assert list(order) == ["order_id", "status", "updated_at", "items"]
     assert order["status"] == "awaiting_payment"
@@ -41,13 +42,13 @@ async def test_absent_facts_are_left_out(client):
         "#ORD20241201001",
     ],
 )
-async def test_order_numbers_as_people_write_them(client, written):
+async def test_order_numbers_as_people_write_them(client: Client, written: str) -> None:
     order = await client.result("query_order_status", {"order_id": written})
     assert order["order_id"] == "ORD20241201001"
 
 
 @pytest.mark.parametrize("written", ["", "-", "ORD2024120100", "\x00", "\ud800", "%", "x" * 9000])
-async def test_order_numbers_that_are_none(client, written):
+async def test_order_numbers_that_are_none(client: Client, written: str) -> None:
     # JSON may hold lone surrogates; they must reach the database no more than NUL does.
     body = b'{"order_id": "\\ud800"}' if written == "\ud800" else None
     if body:
@@ -60,7 +61,7 @@ async def test_order_numbers_that_are_none(client, written):
         assert result == {"error": "order_not_found"}
 
 
-async def test_somebody_elses_order_is_one_that_does_not_exist(client):
+async def test_somebody_elses_order_is_one_that_does_not_exist(client: Client) -> None:
     answers = [
         (await client.call("query_order_status", {"order_id": number}, **who)).content
         for number, who in (
@@ -75,7 +76,7 @@ async def test_somebody_elses_order_is_one_that_does_not_exist(client):
     assert set(answers) == {b'{"error":"order_not_found"}'}
 
 
-async def test_shops_do_not_see_each_other(shop, serve):
+async def test_shops_do_not_see_each_other(shop: DatabaseSettings, serve: Serve) -> None:
     await import_files(shop, "other", SAMPLE)
     client = await serve(shop)
     for name in ("demo", "other"):
@@ -89,7 +90,7 @@ async def test_shops_do_not_see_each_other(shop, serve):
     assert (await client.result("list_recent_orders", shop="third")) == {"orders": []}
 
 
-async def test_recent_orders_are_the_customers_own_newest_first(client):
+async def test_recent_orders_are_the_customers_own_newest_first(client: Client) -> None:
     recent = (await client.result("list_recent_orders"))["orders"]
     assert [order["order_id"] for order in recent] == [
         "ORD20241201002",
@@ -107,13 +108,13 @@ async def test_recent_orders_are_the_customers_own_newest_first(client):
 
 
 @pytest.mark.parametrize("tool", ["query_order_status", "list_recent_orders"])
-async def test_visitors_are_asked_to_sign_in(client, tool):
+async def test_visitors_are_asked_to_sign_in(client: Client, tool: str) -> None:
     arguments = {"order_id": "ORD20241201001"} if tool == "query_order_status" else {}
     response = await client.call(tool, arguments, customer=None)
     assert response.content == b'{"error":"sign_in_required"}'
 
 
-async def test_a_product_as_the_model_reads_it(client):
+async def test_a_product_as_the_model_reads_it(client: Client) -> None:
     response = await client.call("query_inventory", {"product": "降噪耳机"}, customer=None)
     assert (
         response.content
@@ -124,13 +125,13 @@ async def test_a_product_as_the_model_reads_it(client):
     )
 
 
-async def test_products_out_of_stock_and_with_cents(client):
+async def test_products_out_of_stock_and_with_cents(client: Client) -> None:
     cable = await client.result("query_inventory", {"product": "usb-c cable"}, language="en")
     assert (cable["product"], cable["price"]) == ("USB-C Braided Cable", "29.90")
     assert (await client.result("query_inventory", {"product": "K104"}))["stock"] == 0
 
 
-async def test_candidates_come_in_the_language_asked_for(client):
+async def test_candidates_come_in_the_language_asked_for(client: Client) -> None:
     keyboards = await client.call("query_inventory", {"product": "键盘"}, language="en-US")
     assert keyboards.json() == {
         "error": "ambiguous_product",
@@ -140,7 +141,7 @@ async def test_candidates_come_in_the_language_asked_for(client):
     assert set(in_chinese["candidates"]) == {"机械键盘K87", "机械键盘K104"}
 
 
-async def test_many_calls_at_once(client):
+async def test_many_calls_at_once(client: Client) -> None:
     numbers = [("ORD20241201001", "alice"), ("ORD20241201003", "bob")] * 40
     orders = await asyncio.gather(
         *(
@@ -151,7 +152,7 @@ async def test_many_calls_at_once(client):
     assert [order["order_id"] for order in orders] == [number for number, _ in numbers]
 
 
-async def test_the_catalogue_of_the_tokens_shop(client):
+async def test_the_catalogue_of_the_tokens_shop(client: Client) -> None:
     response = await client.http.get("/v1/catalogue", headers={"authorization": token(None)})
     body = response.json()
     assert body["version"] == 1

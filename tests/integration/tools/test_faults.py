@@ -1,21 +1,24 @@
 import io
 import json
 import re
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from services.tools.db.engine import write_transaction
 from services.tools.settings import DatabaseSettings
-from tests.integration.tools.conftest import token
+from tests.integration.tools.conftest import Client, Serve, token
 
 pytestmark = pytest.mark.integration
 
 URL = "/v1/tools/query_inventory"
 
 
-def _error(response) -> dict:
-    body = response.json()
+def _error(response: httpx.Response) -> dict[str, Any]:
+    body: dict[str, dict[str, Any]] = response.json()
     assert set(body) == {"error"}
     assert set(body["error"]) == {"code", "message", "param", "request_id"}
     assert body["error"]["request_id"] == response.headers["x-request-id"]
@@ -37,13 +40,13 @@ def _error(response) -> dict:
         (b'{"product": "' + b"a" * 1_000_000 + b'"}', 413, "body_too_large"),
     ],
 )
-async def test_bad_bodies(client, content, status, code):
+async def test_bad_bodies(client: Client, content: bytes, status: int, code: str) -> None:
     response = await client.http.post(URL, content=content, headers={"authorization": token()})
     assert response.status_code == status
     assert _error(response)["code"] == code
 
 
-async def test_a_broken_argument_is_named(client):
+async def test_a_broken_argument_is_named(client: Client) -> None:
     error = _error(await client.call("query_order_status", {"order": "ORD20241201001"}))
     assert error["param"] == "order"
     assert "query_order_status takes order_id" in error["message"]
@@ -51,7 +54,7 @@ async def test_a_broken_argument_is_named(client):
     assert missing["param"] == "order_id"
 
 
-async def test_unknown_tools_and_paths(client):
+async def test_unknown_tools_and_paths(client: Client) -> None:
     response = await client.call("cancel_order", {"order_id": "ORD20241201001"})
     assert response.status_code == 404
     assert _error(response)["code"] == "unknown_tool"
@@ -71,14 +74,14 @@ async def test_unknown_tools_and_paths(client):
         {"authorization": token(exp=9_999_999_999)},
     ],
 )
-async def test_calls_without_a_good_token(client, headers):
+async def test_calls_without_a_good_token(client: Client, headers: dict[str, str]) -> None:
     response = await client.http.post(URL, json={"product": "耳机"}, headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert _error(response)["code"] == "unauthorized"
 
 
-async def test_the_callers_request_id_is_kept(client):
+async def test_the_callers_request_id_is_kept(client: Client) -> None:
     given = await client.http.get("/v1/tools", headers={"x-request-id": "gw-42"})
     assert given.headers["x-request-id"] == "gw-42"
     for unusable in ("a" * 500, 'x"}', ""):
@@ -86,7 +89,7 @@ async def test_the_callers_request_id_is_kept(client):
         assert re.fullmatch("[0-9a-f]{32}", made.headers["x-request-id"])
 
 
-async def test_health_metrics_and_schema(client):
+async def test_health_metrics_and_schema(client: Client) -> None:
     assert (await client.http.get("/health/live")).json() == {"status": "live"}
     assert (await client.http.get("/health/ready")).json() == {"status": "ready"}
     await client.result("query_order_status", {"order_id": "none"})
@@ -103,7 +106,7 @@ async def test_health_metrics_and_schema(client):
     assert {"/v1/tools", "/v1/tools/{name}", "/v1/catalogue"} <= set(schema["paths"])
 
 
-async def test_logs_are_json_without_personal_data(shop, serve):
+async def test_logs_are_json_without_personal_data(shop: DatabaseSettings, serve: Serve) -> None:
     log = io.StringIO()
     client = await serve(shop, log=log)
     await client.result("query_order_status", {"order_id": "ORD20241201001"})
@@ -117,7 +120,7 @@ async def test_logs_are_json_without_personal_data(shop, serve):
         assert secret not in log.getvalue()
 
 
-async def test_a_database_that_is_down_is_a_503(serve, tmp_path):
+async def test_a_database_that_is_down_is_a_503(serve: Serve, tmp_path: Path) -> None:
     log = io.StringIO()
     nowhere = DatabaseSettings.from_env({"DATABASE_URL": f"sqlite:///{tmp_path}/no/shop.db"})
     nobody = DatabaseSettings.from_env({"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/shop"})
@@ -138,9 +141,10 @@ async def test_a_database_that_is_down_is_a_503(serve, tmp_path):
     assert "hunter2" not in log.getvalue()
 
 
-async def test_a_tool_that_takes_too_long_is_a_503(shop, serve):
-    if shop.is_sqlite:
-        pytest.skip("SQLite's readers wait for nobody")
+async def test_a_tool_that_takes_too_long_is_a_503(
+    postgres_shop: DatabaseSettings, serve: Serve
+) -> None:
+    shop = postgres_shop
     client = await serve(shop, deadline_s=0.3)
     async with write_transaction(shop, lock="test") as connection:
         await connection.execute(text("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE"))
@@ -150,7 +154,7 @@ async def test_a_tool_that_takes_too_long_is_a_503(shop, serve):
     assert len((await client.result("list_recent_orders"))["orders"]) == 4
 
 
-async def test_an_error_inside_says_nothing_outside(shop, serve):
+async def test_an_error_inside_says_nothing_outside(shop: DatabaseSettings, serve: Serve) -> None:
     log = io.StringIO()
     async with write_transaction(shop, lock="test") as connection:
         await connection.execute(text("DROP TABLE order_items"))

@@ -1,6 +1,7 @@
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -10,7 +11,8 @@ from services.tools.db.models import Order, OrderItem, Product
 from services.tools.importer.__main__ import main
 from services.tools.importer.files import ORDERS
 from services.tools.importer.load import RefusedRows, load
-from tests.integration.tools.conftest import SAMPLE, import_files, write_csv
+from services.tools.settings import DatabaseSettings
+from tests.integration.tools.conftest import SAMPLE, Serve, import_files, write_csv
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +28,7 @@ ORDER = {
 ITEM = {"order_id": "a1", "sku": "CUP-1", "quantity": "2", "unit_price": "12.5"}
 
 
-async def _counts(settings) -> dict[str, int]:
+async def _counts(settings: DatabaseSettings) -> dict[str, int]:
     database = Database(settings)
     async with database.connect() as connection:
         counts = {
@@ -37,7 +39,7 @@ async def _counts(settings) -> dict[str, int]:
     return counts
 
 
-async def _row(settings, query):
+async def _row(settings: DatabaseSettings, query: Any) -> Any:
     database = Database(settings)
     async with database.connect() as connection:
         row = (await connection.execute(query)).one()
@@ -46,7 +48,9 @@ async def _row(settings, query):
 
 
 @pytest.mark.parametrize("bom", [False, True])
-async def test_what_is_imported_is_what_was_written(database, tmp_path, bom):
+async def test_what_is_imported_is_what_was_written(
+    database: DatabaseSettings, tmp_path: Path, bom: bool
+) -> None:
     for name, row in (("products", CUP), ("orders", ORDER), ("items", ITEM)):
         write_csv(tmp_path / f"{name}.csv", [row], bom=bom)
     report = await import_files(database, "demo", tmp_path)
@@ -62,7 +66,9 @@ async def test_what_is_imported_is_what_was_written(database, tmp_path, bom):
     assert (item.order_key, item.position, item.unit_price) == ("a1", 1, Decimal("12.50"))
 
 
-async def test_a_second_import_updates(shop, serve, tmp_path):
+async def test_a_second_import_updates(
+    shop: DatabaseSettings, serve: Serve, tmp_path: Path
+) -> None:
     client = await serve(shop)
     before = await _counts(shop)
     assert (await client.result("query_inventory", {"product": "K87"}))["stock"] == 45
@@ -89,7 +95,9 @@ async def test_a_second_import_updates(shop, serve, tmp_path):
     assert (counts["products"], counts["orders"]) == (before["products"], before["orders"])
 
 
-async def test_orders_alone_leave_the_catalogue_as_it_is(shop, tmp_path):
+async def test_orders_alone_leave_the_catalogue_as_it_is(
+    shop: DatabaseSettings, tmp_path: Path
+) -> None:
     write_csv(tmp_path / "orders.csv", [ORDER])
     assert (await import_files(shop, "demo", tmp_path)).version == 1
 
@@ -123,8 +131,13 @@ BAD = [
 
 @pytest.mark.parametrize(("table", "change", "column", "reason"), BAD)
 async def test_a_bad_row_is_named_and_nothing_is_kept(
-    shop, tmp_path, table, change, column, reason
-):
+    shop: DatabaseSettings,
+    tmp_path: Path,
+    table: str,
+    change: dict[str, str],
+    column: str | None,
+    reason: str,
+) -> None:
     before = await _counts(shop)
     for name, row in (("products", CUP), ("orders", ORDER), ("items", ITEM)):
         rows = [row, row | change] if name == table == "items" else [row]
@@ -142,7 +155,7 @@ async def test_a_bad_row_is_named_and_nothing_is_kept(
     assert await _counts(shop) == before
 
 
-async def test_the_same_order_twice_in_a_file(database, tmp_path):
+async def test_the_same_order_twice_in_a_file(database: DatabaseSettings, tmp_path: Path) -> None:
     write_csv(
         tmp_path / "orders.csv", [ORDER, ORDER | {"order_id": "ＡA"}, ORDER | {"order_id": "a 1"}]
     )
@@ -153,7 +166,9 @@ async def test_the_same_order_twice_in_a_file(database, tmp_path):
     )
 
 
-async def test_known_orders_and_products_of_another_shop_do_not_count(shop, tmp_path):
+async def test_known_orders_and_products_of_another_shop_do_not_count(
+    shop: DatabaseSettings, tmp_path: Path
+) -> None:
     write_csv(tmp_path / "items.csv", [ITEM | {"order_id": "ORD20241201001", "sku": "WH-PRO-001"}])
     assert (await import_files(shop, "demo", tmp_path)).rows == {"items": 1}
     with pytest.raises(RefusedRows) as caught:
@@ -161,7 +176,7 @@ async def test_known_orders_and_products_of_another_shop_do_not_count(shop, tmp_
     assert [problem.column for problem in caught.value.problems] == ["order_id", "sku"]
 
 
-async def test_at_most_twenty_problems(database, tmp_path):
+async def test_at_most_twenty_problems(database: DatabaseSettings, tmp_path: Path) -> None:
     rows = [ORDER | {"order_id": f"A{n}", "status": "lost"} for n in range(50)]
     write_csv(tmp_path / "orders.csv", rows)
     with pytest.raises(RefusedRows) as caught:
@@ -185,7 +200,14 @@ LINE = ",".join(ORDER.values()).encode()
         ("订单".encode("gb18030"), 1, None, "not UTF-8"),
     ],
 )
-async def test_files_that_are_no_such_csv(database, tmp_path, content, line, column, reason):
+async def test_files_that_are_no_such_csv(
+    database: DatabaseSettings,
+    tmp_path: Path,
+    content: bytes,
+    line: int,
+    column: str | None,
+    reason: str,
+) -> None:
     (tmp_path / "orders.csv").write_bytes(content)
     with pytest.raises(RefusedRows) as caught:
         await import_files(database, "demo", tmp_path)
@@ -194,14 +216,16 @@ async def test_files_that_are_no_such_csv(database, tmp_path, content, line, col
     assert reason in problem.reason
 
 
-async def test_columns_may_come_in_any_order_and_blank_lines_are_nothing(database, tmp_path):
+async def test_columns_may_come_in_any_order_and_blank_lines_are_nothing(
+    database: DatabaseSettings, tmp_path: Path
+) -> None:
     names = list(ORDERS.columns)[::-1]
     values = [ORDER[name] for name in names]
     (tmp_path / "orders.csv").write_text(",".join(names) + "\r\n\r\n" + ",".join(values) + "\r\n")
     assert (await import_files(database, "demo", tmp_path)).rows == {"orders": 1}
 
 
-async def test_many_rows_come_in_chunks(database, tmp_path):
+async def test_many_rows_come_in_chunks(database: DatabaseSettings, tmp_path: Path) -> None:
     rows = [ORDER | {"order_id": f"A-{n}", "customer_id": f"c{n % 7}"} for n in range(12_345)]
     write_csv(tmp_path / "orders.csv", rows)
     path = tmp_path / "orders.csv"
@@ -214,13 +238,13 @@ async def test_many_rows_come_in_chunks(database, tmp_path):
     assert seen[-1] == path.stat().st_size
 
 
-async def test_two_imports_at_once_take_turns(database):
+async def test_two_imports_at_once_take_turns(database: DatabaseSettings) -> None:
     reports = await asyncio.gather(*(import_files(database, "demo", SAMPLE) for _ in range(3)))
     assert sorted(report.version for report in reports) == [1, 2, 3]
     assert (await _counts(database))["orders"] == 40
 
 
-async def test_readers_go_on_during_an_import(shop, serve):
+async def test_readers_go_on_during_an_import(shop: DatabaseSettings, serve: Serve) -> None:
     client = await serve(shop)
     async with write_transaction(shop, lock="import:demo") as connection:
         await connection.execute(text("UPDATE products SET stock = 1"))
@@ -228,18 +252,27 @@ async def test_readers_go_on_during_an_import(shop, serve):
     assert (await client.result("query_inventory", {"product": "K87"}))["stock"] == 1
 
 
-def _command(monkeypatch, settings, *arguments: str) -> int:
+def _command(monkeypatch: pytest.MonkeyPatch, settings: DatabaseSettings, *arguments: str) -> int:
     monkeypatch.setenv("DATABASE_URL", settings.url.render_as_string(hide_password=False))
     return main(list(arguments))
 
 
-def test_the_command_migrates_imports_and_says_so(empty_database, monkeypatch, capsys):
+def test_the_command_migrates_imports_and_says_so(
+    empty_database: DatabaseSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     files = [f"--{name}={SAMPLE / name}.csv" for name in ("products", "orders", "items")]
     assert _command(monkeypatch, empty_database, "--shop=demo", *files) == 0
     assert "30 products, 40 orders, 71 items into shop demo" in capsys.readouterr().err
 
 
-def test_the_command_names_bad_rows(empty_database, monkeypatch, capsys, tmp_path):
+def test_the_command_names_bad_rows(
+    empty_database: DatabaseSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     path = write_csv(tmp_path / "orders.csv", [ORDER | {"status": "[red]sent"}])
     assert _command(monkeypatch, empty_database, f"--orders={path}") == 1
     said = capsys.readouterr().err
@@ -250,7 +283,9 @@ def test_the_command_names_bad_rows(empty_database, monkeypatch, capsys, tmp_pat
     assert "there is no such file" in capsys.readouterr().err
 
 
-def test_the_command_line_needs_a_file_and_a_usable_shop(capsys):
+def test_the_command_line_needs_a_file_and_a_usable_shop(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     for arguments in ([], ["--shop", "../x", "--orders", "o.csv"]):
         with pytest.raises(SystemExit) as caught:
             main(arguments)

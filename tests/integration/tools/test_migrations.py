@@ -9,16 +9,17 @@ from services.tools.db.engine import Database, write_transaction
 from services.tools.db.migrate import migrate, unmigrate
 from services.tools.db.models import Base
 from services.tools.errors import SchemaTooNew, Unavailable
+from services.tools.settings import DatabaseSettings
 
 pytestmark = pytest.mark.integration
 
 
-async def _tables(settings) -> set[str]:
+async def _tables(settings: DatabaseSettings) -> set[str]:
     async with write_transaction(settings, lock="test") as connection:
         return set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
 
 
-async def test_up_down_and_up_again(empty_database):
+async def test_up_down_and_up_again(empty_database: DatabaseSettings) -> None:
     await migrate(empty_database)
     everything = {*Base.metadata.tables, "alembic_version"}
     assert await _tables(empty_database) == everything
@@ -29,7 +30,7 @@ async def test_up_down_and_up_again(empty_database):
     assert await _tables(empty_database) == everything
 
 
-async def test_migrations_make_what_the_models_say(database):
+async def test_migrations_make_what_the_models_say(database: DatabaseSettings) -> None:
     async with write_transaction(database, lock="test") as connection:
         differences = await connection.run_sync(
             lambda sync: compare_metadata(
@@ -39,15 +40,15 @@ async def test_migrations_make_what_the_models_say(database):
     assert differences == []
 
 
-async def test_several_replicas_start_at_once(empty_database):
+async def test_several_replicas_start_at_once(empty_database: DatabaseSettings) -> None:
     await asyncio.gather(*(migrate(empty_database) for _ in range(4)))
     database = Database(empty_database)
     await database.ping()
     await database.close()
 
 
-async def test_a_failed_migration_leaves_nothing(empty_database):
-    async def half_way():
+async def test_a_failed_migration_leaves_nothing(empty_database: DatabaseSettings) -> None:
+    async def half_way() -> None:
         async with write_transaction(empty_database, lock="migrate") as connection:
             await connection.execute(text("CREATE TABLE half (id INTEGER)"))
             raise RuntimeError("stop")
@@ -57,14 +58,14 @@ async def test_a_failed_migration_leaves_nothing(empty_database):
     assert await _tables(empty_database) == set()
 
 
-async def test_a_database_from_a_newer_release_is_left_alone(database):
+async def test_a_database_from_a_newer_release_is_left_alone(database: DatabaseSettings) -> None:
     async with write_transaction(database, lock="test") as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaTooNew, match="newer release"):
         await migrate(database)
 
 
-async def test_ready_only_when_migrated(empty_database):
+async def test_ready_only_when_migrated(empty_database: DatabaseSettings) -> None:
     database = Database(empty_database)
     with pytest.raises(Unavailable):
         await database.ping()

@@ -5,18 +5,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 import services
+from services.tools.settings import DatabaseSettings
 from tests.integration.tools.conftest import SECRET, token
 
 pytestmark = pytest.mark.integration
 ROOT = Path(services.__file__).parents[1]
 
 
-def _start(database, port: int, **changes: str) -> subprocess.Popen[str]:
+def _start(database: DatabaseSettings, port: int, **changes: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "services.tools"],
         cwd=ROOT,
@@ -36,7 +38,8 @@ def _start(database, port: int, **changes: str) -> subprocess.Popen[str]:
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _wait(port: int, *processes: subprocess.Popen[str]) -> None:
@@ -51,7 +54,9 @@ def _wait(port: int, *processes: subprocess.Popen[str]) -> None:
     raise AssertionError("not ready in a minute")
 
 
-def test_two_replicas_start_on_an_empty_database_and_stop_when_told(empty_database):
+def test_two_replicas_start_on_an_empty_database_and_stop_when_told(
+    empty_database: DatabaseSettings,
+) -> None:
     ports = [_free_port(), _free_port()]
     processes = [_start(empty_database, port) for port in ports]
     try:
@@ -72,7 +77,7 @@ def test_two_replicas_start_on_an_empty_database_and_stop_when_told(empty_databa
             process.communicate()
 
 
-def test_a_taken_port_is_one_sentence(database):
+def test_a_taken_port_is_one_sentence(database: DatabaseSettings) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -91,7 +96,9 @@ def test_a_taken_port_is_one_sentence(database):
         ({"DATABASE_URL": "sqlite:////proc/none/shop.db"}, "DATABASE_URL"),
     ],
 )
-def test_a_start_that_cannot_work_is_one_sentence(database, changes, words):
+def test_a_start_that_cannot_work_is_one_sentence(
+    database: DatabaseSettings, changes: dict[str, Any], words: str
+) -> None:
     process = _start(database, _free_port(), **changes)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1

@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -6,7 +6,8 @@ import pytest
 from services.tools.app import create_registry
 from services.tools.calls import Call, Miss
 from services.tools.errors import InvalidArguments, UnknownTool
-from services.tools.registry import Registry, Tool
+from services.tools.registry import Access, Registry, Tool, ToolFunction
+from tests.unit.tools.conftest import MakeCall
 
 # The demonstration model is trained on exactly these bytes.
 PUBLISHED = (
@@ -27,11 +28,13 @@ PUBLISHED = (
 )
 
 
-def test_published_bytes_are_frozen():
+def test_published_bytes_are_frozen() -> None:
     assert create_registry().body == PUBLISHED.encode()
 
 
-async def _find(_call: Call, text: str, limit: int = 3, kind: Literal["a", "b"] | None = None):
+async def _find(
+    _call: Call, text: str, limit: int = 3, kind: Literal["a", "b"] | None = None
+) -> Miss:
     """Find things.
 
     :param text: What to find,
@@ -42,11 +45,11 @@ async def _find(_call: Call, text: str, limit: int = 3, kind: Literal["a", "b"] 
     return Miss(f"{text}{limit}{kind}")
 
 
-def _tool(function=_find, access="public", cache_ttl_s=0) -> Tool:
+def _tool(function: ToolFunction = _find, access: Access = "public", cache_ttl_s: int = 0) -> Tool:
     return Tool.of(function, access=access, effect="read", cache_ttl_s=cache_ttl_s, fresh_for_s=1)
 
 
-def test_schema_comes_from_signature_and_docstring():
+def test_schema_comes_from_signature_and_docstring() -> None:
     assert _tool().parameters == {
         "type": "object",
         "properties": {
@@ -71,26 +74,26 @@ def test_schema_comes_from_signature_and_docstring():
         ({"text": "a", "customer": "bob"}, "customer", "unknown argument 'customer'"),
     ],
 )
-def test_a_broken_argument_is_named(arguments, param, words):
+def test_a_broken_argument_is_named(arguments: dict[str, Any], param: str, words: str) -> None:
     with pytest.raises(InvalidArguments, match=words) as caught:
         _tool().check(arguments)
     assert caught.value.param == param
     assert caught.value.status == 400
 
 
-async def test_private_tools_ask_a_visitor_to_sign_in(make_call):
-    visitor = await _tool(access="customer").run(make_call(customer=None), {"text": "x"})
+async def test_private_tools_ask_a_visitor_to_sign_in(make_call: MakeCall) -> None:
+    visitor = await _tool(access="customer").run(make_call(None), {"text": "x"})
     assert msgspec.json.encode(visitor) == b'{"error":"sign_in_required"}'
-    known = await _tool(access="customer").run(make_call(customer="alice"), {"text": "x"})
+    known = await _tool(access="customer").run(make_call("alice"), {"text": "x"})
     assert known == Miss("x3None")
 
 
-def test_a_visitors_broken_argument_is_still_named():
+def test_a_visitors_broken_argument_is_still_named() -> None:
     with pytest.raises(InvalidArguments):
         _tool(access="customer").check({"nonsense": 1})
 
 
-def test_unknown_tools_and_unfit_functions_are_refused():
+def test_unknown_tools_and_unfit_functions_are_refused() -> None:
     async def undocumented(_call: Call) -> Miss:
         return Miss("x")
 

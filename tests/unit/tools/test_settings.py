@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from services.tools.errors import ConfigurationError
@@ -6,19 +8,19 @@ from services.tools.settings import DatabaseSettings, Settings
 SECRET = {"SERVICE_TOKEN_SECRET": "s" * 32}
 
 
-def test_defaults():
+def test_defaults() -> None:
     settings = Settings.from_env(SECRET)
     assert (settings.host, settings.port) == ("127.0.0.1", 8081)
     assert settings.database.url.render_as_string() == "sqlite+aiosqlite:///data/shop.db"
     assert "ssss" not in repr(settings)
 
 
-def test_the_data_folder_can_be_moved():
+def test_the_data_folder_can_be_moved() -> None:
     settings = DatabaseSettings.from_env({"DATA_DIR": "/srv/xiaoer"})
     assert settings.url.database == "/srv/xiaoer/shop.db"
 
 
-def test_urls_get_the_async_driver():
+def test_urls_get_the_async_driver() -> None:
     settings = DatabaseSettings.from_env({"DATABASE_URL": "postgresql://u:p@db/shop"})
     assert settings.url.drivername == "postgresql+asyncpg"
     assert not settings.is_sqlite
@@ -39,12 +41,12 @@ def test_urls_get_the_async_driver():
         ({"DATABASE_URL": "sqlite:///:memory:"}, "must name a file"),
     ],
 )
-def test_an_unusable_setting_is_named(changes, words):
+def test_an_unusable_setting_is_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         Settings.from_env(SECRET | changes)
 
 
-def test_a_bad_url_keeps_its_password_to_itself():
+def test_a_bad_url_keeps_its_password_to_itself() -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_env(SECRET | {"DATABASE_URL": "mysql://root:hunter2@db/shop"})
     assert "hunter2" not in str(caught.value)

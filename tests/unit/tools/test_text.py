@@ -16,7 +16,9 @@ def _wide(text: str) -> str:
 
 
 @given(NUMBER, st.data())
-def test_order_numbers_survive_case_spaces_hyphens_and_width(number, data):
+def test_order_numbers_survive_case_spaces_hyphens_and_width(
+    number: str, data: st.DataObject
+) -> None:
     noisy = "".join(data.draw(NOISE) + char for char in number) + data.draw(NOISE)
     assert identifier_key(noisy) == identifier_key(number)
     assert identifier_key(_wide(number)) == identifier_key(number)
@@ -24,24 +26,24 @@ def test_order_numbers_survive_case_spaces_hyphens_and_width(number, data):
 
 
 @given(st.text(max_size=40))
-def test_the_key_is_stable_and_has_nothing_unprintable(text):
+def test_the_key_is_stable_and_has_nothing_unprintable(text: str) -> None:
     key = identifier_key(text)
     assert identifier_key(key) == key
     assert not any(unicodedata.category(char)[0] == "C" or char.isspace() for char in key)
 
 
 @given(NUMBER, NUMBER)
-def test_different_numbers_stay_different(one, other):
+def test_different_numbers_stay_different(one: str, other: str) -> None:
     assert (identifier_key(one) == identifier_key(other)) == (one.lower() == other.lower())
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=40))
-def test_the_quick_way_for_ascii_is_the_same_as_the_long_way(text):
+def test_the_quick_way_for_ascii_is_the_same_as_the_long_way(text: str) -> None:
     long_way = identifier_key(text + "é")
     assert long_way == identifier_key(text) + "é"
 
 
-def test_names_compare_without_punctuation():
+def test_names_compare_without_punctuation() -> None:
     assert name_key("Wireless Noise-Cancelling") == name_key("wireless noise cancelling")
     assert name_key("无线降噪耳机Ｐｒｏ") == name_key("无线降噪耳机 Pro")
 
@@ -60,5 +62,5 @@ def test_names_compare_without_punctuation():
         (";;;q=x", "zh"),
     ],
 )
-def test_language_of_accept_language(header, language):
+def test_language_of_accept_language(header: str | None, language: str) -> None:
     assert language_of(header) == language

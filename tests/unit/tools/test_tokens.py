@@ -1,4 +1,5 @@
 import time
+from typing import Any
 
 import jwt
 import pytest
@@ -10,7 +11,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 NOW = 1_800_000_000
 
 
-def _header(secret: str = SECRET, algorithm: str = "HS256", **changes) -> str:
+def _header(secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
     claims = {
         "iss": "gateway",
         "aud": "tools",
@@ -27,16 +28,16 @@ def _verifier() -> TokenVerifier:
     return TokenVerifier(SECRET, now=lambda: NOW)
 
 
-def test_a_good_token_names_the_caller():
+def test_a_good_token_names_the_caller() -> None:
     caller = _verifier().caller(_header(iat=NOW))
     assert (caller.shop, caller.customer, caller.token_id) == ("demo", "alice", "req-1")
 
 
-def test_a_token_without_sub_is_a_visitors():
+def test_a_token_without_sub_is_a_visitors() -> None:
     assert _verifier().caller(_header(sub=...)).customer is None
 
 
-def test_the_longest_lifetime_is_a_minute():
+def test_the_longest_lifetime_is_a_minute() -> None:
     assert _verifier().caller(_header(exp=NOW + 60, iat=NOW)).shop == "demo"
 
 
@@ -63,25 +64,25 @@ def test_the_longest_lifetime_is_a_minute():
         ({"secret": "another secret of thirty-two bytes!!"}, "not valid"),
     ],
 )
-def test_bad_tokens_are_refused(changes, words):
+def test_bad_tokens_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(Unauthorized, match=words):
         _verifier().caller(_header(**changes))
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "Bearer a.b.c"])
-def test_no_token_is_refused(header):
+def test_no_token_is_refused(header: str | None) -> None:
     with pytest.raises(Unauthorized):
         _verifier().caller(header)
 
 
-def test_unsigned_and_differently_signed_tokens_are_refused():
-    unsigned = jwt.encode({"iss": "gateway", "aud": "tools", "shop": "demo"}, None, "none")
+def test_unsigned_and_differently_signed_tokens_are_refused() -> None:
+    unsigned = jwt.encode({"iss": "gateway", "aud": "tools", "shop": "demo"}, "", "none")
     with pytest.raises(Unauthorized):
         _verifier().caller(f"Bearer {unsigned}")
     with pytest.raises(Unauthorized):
         _verifier().caller(_header(secret=SECRET * 2, algorithm="HS512"))
 
 
-def test_the_clock_is_the_real_one_unless_given():
+def test_the_clock_is_the_real_one_unless_given() -> None:
     header = _header(exp=int(time.time()) + 30)
     assert TokenVerifier(SECRET).caller(header).shop == "demo"
