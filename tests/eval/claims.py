@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from tests.eval import lexicon
 from tests.eval.text import EN_NUMERAL, ZH_NUMERAL, bounded, normal, number, order_key
@@ -30,6 +31,10 @@ _UNITS: tuple[tuple[str, str, int], ...] = (
     (r"分钟|minutes?|mins?", "minute", 1),
 )
 _UNIT = "(?:" + "|".join(f"(?P<u{i}>{pattern})" for i, (pattern, _, _) in enumerate(_UNITS)) + ")"
+
+
+# There are more patterns than the re module remembers.
+_compiled = lru_cache(maxsize=2048)(re.compile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class Scanner:
         read: Callable[[re.Match[str]], list[tuple[str, object]]],
     ) -> None:
         """Make claims of each match and blank it; a match that gives none stays."""
-        for match in list(re.finditer(pattern, self._rest)):
+        for match in list(_compiled(pattern).finditer(self._rest)):
             found = read(match)
             if found:
                 self.claims += [
@@ -102,9 +107,9 @@ class Scanner:
         self._take(rf"{_EDGE}[a-z]{{0,4}}-?\d{{7,}}[a-z]{{0,3}}{_END}", read)
 
     def _products(self, products: dict[str, str]) -> None:
-        for spelling in sorted(products, key=len, reverse=True):
-            plural = "s?" if re.search("[a-z]$", spelling) else ""
-            pattern = bounded(spelling).replace("(?![a-z])", f"{plural}(?![a-z])")
+        present = [spelling for spelling in products if spelling in self._rest]
+        for spelling in sorted(present, key=len, reverse=True):
+            pattern = bounded(spelling).replace("(?![a-z])", "s?(?![a-z])")
             self._take(pattern, lambda _, key=products[spelling]: [("product", key)])  # type: ignore[misc]
 
     def _times(self) -> None:

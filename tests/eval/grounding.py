@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from tests.eval import lexicon
 from tests.eval.claims import Claim, claims_of, clauses, spelling_table
@@ -212,11 +213,16 @@ def _marks(product: Product) -> set[str]:
 
 
 def _add_models(facts: Facts, product: Product) -> None:
+    for model in _models(product.names):
+        facts.add("model", model)
+
+
+@lru_cache(maxsize=256)
+def _models(names: tuple[str, ...]) -> frozenset[object]:
     """The sizes and marks in a product's names, as the scanner reads them: 65瓦, 4k, k87."""
-    for name in product.names:
-        for claim in claims_of(name, {}):
-            if claim.kind == "model":
-                facts.add("model", claim.value)
+    return frozenset(
+        claim.value for name in names for claim in claims_of(name, {}) if claim.kind == "model"
+    )
 
 
 def _add_shipping(facts: Facts, order: Order, name: str) -> None:

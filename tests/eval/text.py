@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 
 HAN = "\u3400-\u9fff"
 _THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d,])")
@@ -52,6 +53,7 @@ def holds(answer: str, wanted: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=4096)
 def bounded(words: str) -> str:
     """A pattern for `words` that does not match inside a longer word or number."""
     pattern = re.escape(words)
