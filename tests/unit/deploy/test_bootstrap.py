@@ -133,3 +133,17 @@ def test_what_is_imported_is_installed(folder: str, extent: str) -> None:
     # The gateway's comparison of prompts counts tokens; the service itself does not.
     comparison = {"tokenizers"} if folder == "services/gateway" else set()
     assert needed - names(extent) - comparison == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "options"), [(0, []), (1, ["--extra-index-url", bootstrap.TORCH_CPU_INDEX])]
+)
+def test_pytorchs_index_is_added_and_announced_only_where_it_is_needed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int, options: list[str]
+) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\nexit {status}\n")  # pip's dry run
+    python.chmod(0o755)
+    assert bootstrap._torch_index(tmp_path, bootstrap.Progress()) == options
+    assert (bootstrap.TORCH_CPU_INDEX in capsys.readouterr().err) == bool(options)
