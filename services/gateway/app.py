@@ -1,13 +1,13 @@
 """The gateway's application: the only place that wires its parts together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
 import openai
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import (
     HTTPException,
     MethodNotAllowedException,
@@ -17,7 +17,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from services.gateway.api.chat import Desk, chat_router
-from services.gateway.api.health import health_router
+from services.gateway.api.health import Ping, health_router
 from services.gateway.api.http import add_request_id, json_response, request_id
 from services.gateway.api.logs import make_log
 from services.gateway.api.metrics import Metrics
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> Litestar:
 
     Raises:
         SettingsError: the shops' files are missing or wrong; says which.
+
     """
     log = make_log(settings.log_level)
     metrics = Metrics()
@@ -72,27 +73,9 @@ def create_app(settings: Settings) -> Litestar:
     limits = SessionLimits(settings.session_turns, settings.session_ttl_s, settings.session_tokens)
     sessions = SessionBook(port, waiting, limits, metrics)
 
-    model_http = httpx2.AsyncClient(
-        timeout=httpx2.Timeout(
-            settings.deadline_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S
-        ),
-        limits=MODEL_POOL,
-        trust_env=False,
-    )
-    openai_client = openai.AsyncOpenAI(
-        base_url=settings.model_url,
-        # The client insists on a key; local endpoints want none.
-        api_key=settings.model_api_key or "none",
-        max_retries=0,
-        http_client=model_http,
-    )
+    openai_client = _openai_client(settings)
     model = ModelClient(openai_client, settings.model_name)
-    tools_http = httpx2.AsyncClient(
-        base_url=settings.tools_url,
-        timeout=httpx2.Timeout(settings.tool_timeout_s, connect=CONNECT_TIMEOUT_S),
-        limits=TOOLS_POOL,
-        trust_env=False,
-    )
+    tools_http = _tools_http(settings)
     service_tokens = ServiceTokens(settings.service_token_secret)
     tools = ToolsClient(tools_http, service_tokens, settings.tool_timeout_s, log.warning)
     assistant = Assistant(model, tools, Prompts(shops), settings.tool_rounds, metrics)
@@ -107,28 +90,70 @@ def create_app(settings: Settings) -> Litestar:
         max_body_bytes=settings.max_body_bytes,
         deadline_s=settings.deadline_s,
     )
+    pings: dict[str, Ping] = {
+        "redis": port.ping,
+        "model": lambda: model.ping(1.5),
+        "tools": tools.learn,
+    }
+    return _litestar(
+        [chat_router(desk), sessions_router(desk), health_router(pings, metrics)],
+        _lifespan(
+            work=(tools.keep_learning, waiting.listen, sessions.keep_leases),
+            closers=(redis.aclose, openai_client.close, tools_http.aclose),
+            log=log,
+        ),
+        log,
+    )
+
+
+def _openai_client(settings: Settings) -> openai.AsyncOpenAI:
+    timeout = httpx2.Timeout(settings.deadline_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S)
+    return openai.AsyncOpenAI(
+        base_url=settings.model_url,
+        # The client insists on a key; local endpoints want none.
+        api_key=settings.model_api_key or "none",
+        max_retries=0,
+        http_client=httpx2.AsyncClient(timeout=timeout, limits=MODEL_POOL, trust_env=False),
+    )
+
+
+def _tools_http(settings: Settings) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        base_url=settings.tools_url,
+        timeout=httpx2.Timeout(settings.tool_timeout_s, connect=CONNECT_TIMEOUT_S),
+        limits=TOOLS_POOL,
+        trust_env=False,
+    )
+
+
+def _lifespan(
+    work: tuple[Callable[[], Coroutine[Any, Any, None]], ...],
+    closers: tuple[Callable[[], Awaitable[None]], ...],
+    log: Any,
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Return a lifespan that runs background work, then stops it and closes every client."""
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(redis.aclose)
-            stack.push_async_callback(openai_client.close)
-            stack.push_async_callback(tools_http.aclose)
-            for work in (tools.keep_learning(), waiting.listen(), sessions.keep_leases()):
-                stack.push_async_callback(_stop, asyncio.create_task(work))
-            log.info("started", shops=[shop.id for shop in shops])
+            for close in closers:
+                stack.push_async_callback(close)
+            for start in work:
+                stack.push_async_callback(_stop, asyncio.create_task(start()))
+            log.info("started")
             yield
             log.info("stopping")
 
+    return lifespan
+
+
+def _litestar(
+    routers: list[Router],
+    lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]],
+    log: Any,
+) -> Litestar:
     return Litestar(
-        route_handlers=[
-            chat_router(desk),
-            sessions_router(desk),
-            health_router(
-                {"redis": port.ping, "model": lambda: model.ping(1.5), "tools": tools.learn},
-                metrics,
-            ),
-        ],
+        route_handlers=routers,
         lifespan=[lifespan],
         before_send=[add_request_id],
         exception_handlers={Exception: _error_handler(log)},
