@@ -66,6 +66,9 @@ class Scanner:
         self.text = normal(text)
         self._rest = self.text
         self.claims: list[Claim] = []
+        self._take(
+            r"(?:^|\n|[:;。] ?)\d{1,2}[.)、](?!\d)", lambda _: [("conditional", "list mark")]
+        )
         self._identifiers()
         self._products(products)
         self._times()

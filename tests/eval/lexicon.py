@@ -122,6 +122,12 @@ CITIES: dict[str, tuple[str, ...]] = {
     zh: (zh, en) for zh, en in (pair.split("/") for pair in _CITIES.split())
 }
 
+CHINESE_NAMES = re.compile(
+    "|".join(
+        sorted([*CARRIERS, *CITIES, *(names[0] for names in CARRIERS.values())], key=len)[::-1]
+    )
+)
+
 # Ways to pay that shops are asked for.
 PAYMENTS: dict[str, tuple[str, ...]] = {
     "alipay": ("支付宝", "alipay"),
