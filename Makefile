@@ -52,8 +52,8 @@ test: ## every test, the end-to-end ones included (ARGS=… for pytest)
 lint: ## ruff, mypy --strict and the import contracts
 	@$(WITH) dev -- -m deploy.local.lint
 
-eval: ## golden dialogues against the running gateway: URL=…
-	@$(WITH) dev -- -m tests.eval $(if $(URL),--url '$(URL)') $(ARGS)
+eval: ## golden dialogues against the running gateway: URL=… ARGS=…
+	@$(WITH) dev -- -m tests.eval --url '$(or $(URL),http://127.0.0.1:$(or $(GATEWAY_PORT),8080))' $(ARGS)
 
 load: ## Locust against the running gateway: URL=…
 	@$(WITH) dev -- -m tests.load $(if $(URL),--url '$(URL)') $(ARGS)
