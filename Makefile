@@ -44,7 +44,7 @@ fetch: ## fetch a profile's model, resumable and checked: PROFILE=edge-gpu
 	@$(WITH) run -- -m services.inference fetch '$(PROFILE)'
 
 finetune: ## make the demonstration model's adapter anew (hours on two cores)
-	@$(WITH) run -- -m services.inference.demo finetune
+	@$(WITH) dev -- -m services.inference.demo finetune
 
 test: ## every test, the end-to-end ones included (ARGS=… for pytest)
 	@$(WITH) dev -- -m pytest $(ARGS)

@@ -62,22 +62,9 @@ def assemble(model: Path, cache: Path, report: Report, adapter: Path = ADAPTER) 
     partial = model.with_name(model.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    report("unpacking the base weights")
-    dequantize(gguf, partial)
-    report("merging the adapter")
-    _merge(partial, adapter)
+    report("unpacking the base weights and adding the adapter")
+    dequantize(gguf, partial, adapter)
     (partial / _STAMP).write_text(json.dumps(made_of, indent=2) + "\n")
     shutil.rmtree(model, ignore_errors=True)
     partial.replace(model)
     return True
-
-
-def _merge(folder: Path, adapter: Path) -> None:
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    # Summed in fp32, rounded once.
-    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
-    merged.to(torch.bfloat16).save_pretrained(folder)

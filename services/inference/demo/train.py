@@ -44,8 +44,8 @@ class Recipe:
     warmup_steps: int = 20
     rank: int = 32
     alpha: int = 64
-    zh_only_steps: int = 70  # Chinese, the harder language for this base, has a head start
-    zh_share: float = 0.42
+    zh_only_steps: int = 50  # Chinese, the harder language for this base, has a head start
+    zh_share: float = 0.46
     seed: int = 7
     checkpoint_every: int = 25
 

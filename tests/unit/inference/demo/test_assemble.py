@@ -1,7 +1,11 @@
+import copy
 import zipfile
 from pathlib import Path
 
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from services.inference.demo import base
 from services.inference.demo.assemble import is_assembled, sources
@@ -77,3 +81,26 @@ def test_a_model_of_other_sources_is_not_up_to_date(tmp_path: Path) -> None:
     assert not is_assembled(model, adapter)
     (model / "assembled_from.json").write_text('{"base": "other"}')
     assert not is_assembled(model, adapter)
+
+
+def test_the_merge_is_pefts_own(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2,
+    )  # fmt: skip
+    plain = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    weights = copy.deepcopy(plain.state_dict())
+    lora = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapted = get_peft_model(plain, lora)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    adapted.save_pretrained(str(tmp_path))
+    expected = adapted.merge_and_unload().state_dict()
+    ours = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
+    ours.load_state_dict(weights)
+    base.merge(ours, tmp_path)
+    assert any(not torch.equal(weights[name], expected[name]) for name in expected)
+    for name, weight in ours.state_dict().items():
+        torch.testing.assert_close(weight, expected[name])
