@@ -14,6 +14,7 @@ import yaml
 
 from services.inference.demo.world import Language
 
+_UNDERWAY = {"awaiting_payment", "processing", "shipped"}
 _SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
 
 
@@ -41,88 +42,68 @@ def _items(language: Language, items: list[dict[str, Any]]) -> str:
 
 
 def order_answer(language: Language, ask: str, result: dict[str, Any], order_id: str) -> str:
-    """Answer ``ask`` (status, tracking, items, time, eta) from an order tool's result."""
+    """Answer ``ask`` (status, tracking, items, time, eta) from an order tool's result.
+
+    One wording serves status, parcel and contents: a model this small copies well and chooses
+    badly.
+    """
     if "error" in result:
         return error_answer(language, result["error"], order_id=order_id)
-    status = _wordings(language)["status"][result["status"]]
-    facts = {**result, "status": status}
-    if ask == "items":
-        return say(
-            language, "items", order_id=result["order_id"], items=_items(language, result["items"])
-        )
+    facts = {
+        **result,
+        "status": _wordings(language)["status"][result["status"]],
+        "items": _items(language, result["items"]),
+    }
     if ask == "time":
-        updated_at = result["updated_at"].replace("T", " ").removesuffix("Z")[:16]
-        return say(language, "updated", **facts | {"updated_at": updated_at})
+        facts["updated_at"] = result["updated_at"].replace("T", " ").removesuffix("Z")[:16]
+        return say(language, "updated", **facts)
     tracked = "carrier" in result and "tracking_no" in result
-    if ask == "eta" and result["status"] in {"awaiting_payment", "processing", "shipped"}:
+    if ask == "eta" and result["status"] in _UNDERWAY:
         return say(language, "eta_parcel" if tracked else "eta", **facts)
-    if tracked and (ask == "tracking" or result["status"] == "shipped"):
-        return say(language, "parcel", **facts)
-    return say(language, "no_tracking" if ask == "tracking" else "no_parcel", **facts)
+    return say(language, "parcel" if tracked else "no_parcel", **facts)
 
 
 def list_answer(language: Language, ask: str, result: dict[str, Any]) -> str:
-    """Answer ``ask`` (latest, eta, all) from ``list_recent_orders``'s result."""
+    """Answer ``ask`` (all, eta) from ``list_recent_orders``'s result."""
     if "error" in result:
         return error_answer(language, result["error"])
     orders = result["orders"]
     if not orders:
         return say(language, "none")
-    if ask == "all":
-        join = "；" if language == "zh" else "; "
-        short = _wordings(language)["short_status"]
-        listed = join.join(
-            f"{o['order_id']}{'' if language == 'zh' else ' '}{short[o['status']]}" for o in orders
-        )
-        return say(language, "all", count=len(orders), orders=listed)
     newest = orders[0]
-    open_eta = ask == "eta" and newest["status"] in {"awaiting_payment", "processing", "shipped"}
-    return say(
-        language,
-        "latest_eta" if open_eta else "latest",
-        order_id=newest["order_id"],
-        items=_items(language, newest["items"]),
-        status=_wordings(language)["status"][newest["status"]],
+    if ask == "eta" and newest["status"] in _UNDERWAY:
+        return say(
+            language,
+            "latest_eta",
+            order_id=newest["order_id"],
+            items=_items(language, newest["items"]),
+            status=_wordings(language)["status"][newest["status"]],
+        )
+    short, gap = _wordings(language)["short_status"], "" if language == "zh" else " "
+    listed = ("；" if language == "zh" else "; ").join(
+        f"{order['order_id']}{gap}{short[order['status']]}" for order in orders
     )
+    return say(language, "all", count=len(orders), orders=listed)
 
 
 def product_answer(
-    language: Language, ask: str, result: dict[str, Any], product: str, n: int = 0
+    language: Language, result: dict[str, Any], product: str, *, brief: bool = False
 ) -> str:
-    """Answer ``ask`` (price, stock, ships_from, warranty, overview, …) from a product's facts."""
+    """State a product's facts; ``brief``: price and stock alone, where two are compared."""
     if "error" in result:
         return error_answer(
             language, result["error"], product=product, candidates=result.get("candidates", [])
         )
-    facts = {**result, "price": money(result["price"], result["currency"]), "n": n}
     covered = "warranty_months" in result
-    if ask == "stock" and result["stock"] == 0:
-        key = "out"
-    elif ask == "quantity":
-        key = "enough" if result["stock"] >= n else "short"
-    elif not covered and ask in {"warranty", "price_warranty", "overview"}:
-        key = {
-            "warranty": "no_warranty",
-            "price_warranty": "price_no_warranty",
-            "overview": "overview_no_warranty",
-        }[ask]
-    else:
-        key = ask
-    return say(language, key, **facts)
-
-
-def compare_answer(language: Language, first: dict[str, Any], second: dict[str, Any]) -> str:
-    """State both prices and which is lower; both results must be products."""
-    a, b = float(first["price"]), float(second["price"])
-    facts = {
-        "a": first["product"],
-        "b": second["product"],
-        "price_a": money(first["price"], first["currency"]),
-        "price_b": money(second["price"], second["currency"]),
-    }
-    if a == b:
-        return say(language, "same_price", **facts)
-    return say(language, "cheaper", cheaper=facts["a" if a < b else "b"], **facts)
+    return say(
+        language,
+        "brief" if brief else "overview",
+        product=result["product"],
+        price=money(result["price"], result["currency"]),
+        stock=say(language, "in_stock" if result["stock"] else "out_of_stock", **result),
+        ships_from=result["ships_from"],
+        warranty=say(language, "covered" if covered else "not_covered", **result),
+    )
 
 
 def error_answer(
@@ -140,6 +121,8 @@ def error_answer(
         return say(language, error, product=product)
     if error == "ambiguous_product":
         names = candidates or []
+        if len(names) == 1:
+            return say(language, "ambiguous", candidates=names[0])
         if language == "zh":
             listed = "、".join(names[:-1]) + "还是" + names[-1]
         else:

@@ -25,11 +25,11 @@ CONTRACT: dict[str, Any] = json.loads(
 
 _OPENERS = {
     "order_status": 14, "order_tracking": 4, "order_items": 3, "order_time": 2.5, "order_eta": 4,
-    "order_no_number": 10, "order_eta_no_number": 3, "order_list": 5,
+    "order_no_number": 14, "order_eta_no_number": 3, "order_list": 5,
     "price": 10, "stock": 8, "ships_from": 4, "warranty": 5.5, "overview": 5,
     "price_stock": 2, "price_warranty": 1.5, "stock_ships": 1.5, "quantity": 3,
     "compare": 6, "both_stock": 2, "order_and_price": 2, "order_and_stock": 1.5, "joined": 7,
-    "policy": 14, "policy_unknown": 5, "unknown_fact": 7, "passage": 6,
+    "policy": 22, "policy_unknown": 7, "unknown_fact": 7, "passage": 6,
     "greeting": 3, "who_are_you": 2, "offtopic": 6, "complaint": 2.5, "unclear": 2,
     "order_action": 3, "thanks": 1, "bye": 0.5,
 }  # fmt: skip
@@ -53,14 +53,10 @@ _NEAR_TOPICS: tuple[frozenset[str], ...] = (
     frozenset({"packaging", "gift_wrap"}),
     frozenset({"couriers", "self_pickup"}),
 )
+_DECISIONS_ONLY = 0.6
 _ENOUGH_BYTES = 700  # a dialogue this long gets no further turn, so that most fit a training block
 _SHIPPING = frozenset({"free_shipping", "shipping_fee"})
-_FOLLOW_PRODUCT = {
-    "fu_price": "price",
-    "fu_stock": "stock",
-    "fu_ships": "ships_from",
-    "fu_warranty": "warranty",
-}
+_FOLLOW_PRODUCT = ("fu_price", "fu_stock", "fu_ships", "fu_warranty")
 _FOLLOW_ORDER = {
     "fu_tracking": "tracking",
     "fu_items": "items",
@@ -88,7 +84,6 @@ class _State:
     signed_in: bool
     messages: list[Message]
     product: Product | None = None
-    product_ask: str = "price"
     order: Order | None = None
     order_ask: str = "status"
     listed: list[Order] = field(default_factory=list)
@@ -108,10 +103,10 @@ class Composer:
     # -- shops ---------------------------------------------------------------------------
 
     def shop(self) -> Shop:
-        """Draw a shop with three to nine stated policies."""
+        """Draw a shop with four to ten stated policies."""
         rng = self.rng
         keys = list(self.phrases.topics)
-        stated_keys = rng.sample(keys, rng.randint(3, 9))
+        stated_keys = rng.sample(keys, rng.randint(4, 10))
         stated = {
             key: self._fill(rng.choice(self.phrases.topics[key].statements), self._numbers())
             for key in stated_keys
@@ -257,7 +252,7 @@ class Composer:
             result = {"error": "product_not_found"}
         elif may_miss and draw < 0.16:
             rivals = [product.name] + [
-                self._sibling(product.name) for _ in range(self.rng.choice((1, 1, 2)))
+                self._sibling(product.name) for _ in range(self.rng.choice((0, 1, 1, 2)))
             ]
             self.rng.shuffle(rivals)
             result = {"error": "ambiguous_product", "candidates": rivals}
@@ -310,19 +305,18 @@ class Composer:
         answer = answers.order_answer(self.language, "status", call[2], order.order_id)
         self._exchange(state, self._line(intent), [call], answer)
 
-    def _product_turn(self, state: _State, intent: str, ask: str) -> None:
+    def _product_turn(self, state: _State, intent: str) -> None:
         product = self.world.product()
         typed = self._mention(product)
         n = self.rng.choice((2, 3, 5, 10, 20, 50, self.rng.randint(2, 300)))
         user = self._dress(self._line(intent, product=typed, n=str(n)))
         call = self._product_call(state, product, typed, may_miss=True)
-        state.product_ask = ask if ask != "quantity" else "stock"
-        answer = answers.product_answer(self.language, ask, call[2], typed, n)
+        answer = answers.product_answer(self.language, call[2], typed)
         self._exchange(state, user, [call], answer)
         if call[2].get("error") == "ambiguous_product" and self.rng.random() < 0.7:
-            self._choose_turn(state, product, ask, n)
+            self._choose_turn(state, product)
 
-    def _choose_turn(self, state: _State, product: Product, ask: str, n: int) -> None:
+    def _choose_turn(self, state: _State, product: Product) -> None:
         """The customer names one of the candidates; the first question stands."""
         user = (
             product.name
@@ -330,13 +324,12 @@ class Composer:
             else self._line("fu_other", product=product.name)
         )
         call = self._product_call(state, product, product.name, may_miss=False)
-        answer = answers.product_answer(self.language, ask, call[2], product.name, n)
+        answer = answers.product_answer(self.language, call[2], product.name)
         self._exchange(state, user, [call], answer)
 
-    def _same_product_turn(self, state: _State, product: Product, intent: str, ask: str) -> None:
+    def _same_product_turn(self, state: _State, product: Product, intent: str) -> None:
         call = self._product_call(state, product, product.name, may_miss=False)
-        state.product_ask = ask
-        answer = answers.product_answer(self.language, ask, call[2], product.name)
+        answer = answers.product_answer(self.language, call[2], product.name)
         self._exchange(state, self._line(intent), [call], answer)
 
     def _two_product_turn(self, state: _State, intent: str) -> None:
@@ -352,21 +345,15 @@ class Composer:
             self._product_call(state, second, typed[1], may_miss=self.rng.random() < 0.3),
         ]
         state.product = None
-        results = [call[2] for call in calls]
-        same = results[0].get("currency") == results[1].get("currency")
-        if intent == "compare" and same and not any("error" in result for result in results):
-            answer = answers.compare_answer(self.language, *results)
-        else:
-            ask = "price" if intent == "compare" else "stock"
-            answer = self._join(
-                [
-                    answers.product_answer(self.language, ask, result, name)
-                    for result, name in zip(results, typed, strict=True)
-                ]
-            )
+        answer = self._join(
+            [
+                answers.product_answer(self.language, call[2], name, brief=True)
+                for call, name in zip(calls, typed, strict=True)
+            ]
+        )
         self._exchange(state, user, calls, answer)
 
-    def _order_and_product_turn(self, state: _State, intent: str, ask: str) -> None:
+    def _order_and_product_turn(self, state: _State, intent: str) -> None:
         order, product = self.world.order(), self.world.product()
         number, mention = self._number(order.order_id), self._mention(product)
         user = self._dress(self._line(intent, order_id=number, product=mention))
@@ -374,7 +361,7 @@ class Composer:
         call = self._order_call(state, order, number, may_miss=True)
         parts.append((call, answers.order_answer(self.language, "status", call[2], number)))
         call = self._product_call(state, product, mention, may_miss=True)
-        parts.append((call, answers.product_answer(self.language, ask, call[2], mention)))
+        parts.append((call, answers.product_answer(self.language, call[2], mention)))
         if user.find(mention) < user.find(number):
             parts.reverse()
         state.product = None
@@ -397,7 +384,7 @@ class Composer:
             typed = self._mention(product)
             call = self._product_call(state, product, typed, may_miss=True)
             text = self._line(ask, product=typed)
-            return text, [call], answers.product_answer(self.language, ask, call[2], typed)
+            return text, [call], answers.product_answer(self.language, call[2], typed)
         if kind == "order":
             intent = rng.choice(("order_status", "order_tracking", "order_eta"))
             order = self.world.order()
@@ -469,7 +456,7 @@ class Composer:
         if intent in _ORDER_ASKS:
             self._order_turn(state, intent, _ORDER_ASKS[intent], self.world.order())
         elif intent in _PRODUCT_ASKS:
-            self._product_turn(state, intent, intent)
+            self._product_turn(state, intent)
         elif intent in {"compare", "both_stock"}:
             self._two_product_turn(state, intent)
         else:
@@ -502,15 +489,11 @@ class Composer:
             )()
 
         turns: dict[str, Callable[[], None]] = {
-            "order_no_number": lambda: self._list_turn(state, "order_no_number", "latest"),
+            "order_no_number": lambda: self._list_turn(state, "order_no_number", "all"),
             "order_eta_no_number": lambda: self._list_turn(state, "order_eta_no_number", "eta"),
             "order_list": lambda: self._list_turn(state, "order_list", "all"),
-            "order_and_price": lambda: self._order_and_product_turn(
-                state, "order_and_price", "price"
-            ),
-            "order_and_stock": lambda: self._order_and_product_turn(
-                state, "order_and_stock", "stock"
-            ),
+            "order_and_price": lambda: self._order_and_product_turn(state, "order_and_price"),
+            "order_and_stock": lambda: self._order_and_product_turn(state, "order_and_stock"),
             "joined": lambda: self._joined_turn(state),
             "policy": lambda: self._policy_turn(state),
             "policy_unknown": silent,
@@ -527,12 +510,12 @@ class Composer:
         if state.product is not None:
             draw = rng.random()
             if draw < 0.2:
-                self._product_turn(state, "fu_other", state.product_ask)
+                self._product_turn(state, "fu_other")
             elif draw < 0.32:
                 self._plain_turn(state, self._line("fu_unknown"), "unconfirmed")
             else:
-                intent = rng.choice(list(_FOLLOW_PRODUCT))
-                self._same_product_turn(state, state.product, intent, _FOLLOW_PRODUCT[intent])
+                intent = rng.choice(_FOLLOW_PRODUCT)
+                self._same_product_turn(state, state.product, intent)
         elif state.order is not None:
             if rng.random() < 0.25:
                 self._order_turn(state, "order_other", state.order_ask, self.world.order())
@@ -551,14 +534,29 @@ class Composer:
         """Compose one dialogue of one to four exchanges in ``shop``; system message included."""
         rng = self.rng
         state = _State(shop, rng.random() > 0.1, [{"role": "system", "content": shop.system}])
-        for turn in range(rng.choices((1, 2, 3, 4), (22, 42, 26, 10))[0]):
+        # Which call to make is the hard part, so most dialogues are short and end with a call.
+        decisions_only = rng.random() < _DECISIONS_ONLY
+        turns = (
+            rng.choices((1, 2), (70, 30))
+            if decisions_only
+            else rng.choices((1, 2, 3), (25, 50, 25))
+        )
+        for turn in range(turns[0]):
             if turn and rng.random() < 0.06:
                 self._plain_turn(state, self._line("thanks"), "thanks")
             elif not (turn and rng.random() < 0.72 and self._follow(state)):
                 self._open(state)
             if state.ended or _bytes(state.messages) > _ENOUGH_BYTES:
                 break
-        return state.messages
+        return _until_last_call(state.messages) if decisions_only else state.messages
+
+
+def _until_last_call(messages: list[Message]) -> list[Message]:
+    """Cut off the results and the answer that follow the last call, if the dialogue ends so."""
+    if len(messages) > 3 and messages[-2]["role"] == "tool":
+        last = max(i for i, message in enumerate(messages) if message.get("tool_calls"))
+        return messages[: last + 1]
+    return messages
 
 
 def _bytes(messages: list[Message]) -> int:
