@@ -25,9 +25,10 @@ from services.gateway.api.replies import error_body
 from services.gateway.api.requests import Limits as RequestLimits
 from services.gateway.api.sessions import sessions_router
 from services.gateway.assistant.conversation import Conversation
-from services.gateway.assistant.model import CONNECT_TIMEOUT_S, WRITE_TIMEOUT_S, ModelClient
+from services.gateway.assistant.model import ModelClient
 from services.gateway.assistant.prompt import Prompts
 from services.gateway.assistant.tools import ToolsClient
+from services.gateway.assistant.transport import ModelTransport
 from services.gateway.assistant.turn import Assistant
 from services.gateway.errors import (
     BadRequestError,
@@ -45,10 +46,10 @@ from services.gateway.sessions.store import SessionBook
 from services.gateway.sessions.waiting import Waiting
 from services.gateway.settings import Settings, load_settings
 
-MODEL_POOL = httpx2.Limits(
-    max_connections=1000, max_keepalive_connections=200, keepalive_expiry=30.0
-)
-"""The router or vLLM queues requests, not this pool."""
+MODEL_CONNECTIONS = 1000
+"""So many that the router or vLLM queues requests, not this pool."""
+MODEL_IDLE_S = 4.0
+"""vLLM closes connections that were idle for 5 s; a request must not meet it doing so."""
 TOOLS_POOL = httpx2.Limits(
     max_connections=200, max_keepalive_connections=100, keepalive_expiry=30.0
 )
@@ -107,20 +108,26 @@ def create_app(settings: Settings) -> Litestar:
 
 
 def _openai_client(settings: Settings) -> openai.AsyncOpenAI:
-    timeout = httpx2.Timeout(settings.deadline_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S)
+    http_client = httpx2.AsyncClient(
+        transport=ModelTransport(MODEL_CONNECTIONS, MODEL_IDLE_S),
+        timeout=settings.deadline_s,
+        # Unpacking would cost more than these few bytes, and could hold a stream's chunks back.
+        headers={"accept-encoding": "identity"},
+        trust_env=False,
+    )
     return openai.AsyncOpenAI(
         base_url=settings.model_url,
         # The client insists on a key; local endpoints want none.
         api_key=settings.model_api_key or "none",
         max_retries=0,
-        http_client=httpx2.AsyncClient(timeout=timeout, limits=MODEL_POOL, trust_env=False),
+        http_client=http_client,
     )
 
 
 def _tools_http(settings: Settings) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         base_url=settings.tools_url,
-        timeout=httpx2.Timeout(settings.tool_timeout_s, connect=CONNECT_TIMEOUT_S),
+        timeout=settings.tool_timeout_s,
         limits=TOOLS_POOL,
         trust_env=False,
     )

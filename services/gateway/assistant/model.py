@@ -24,11 +24,22 @@ from services.gateway.errors import (
     ModelUnavailableError,
 )
 
-CONNECT_TIMEOUT_S = 2.0
-WRITE_TIMEOUT_S = 5.0
+CONNECT_S = 5.0
+"""Longest try to connect. Over loopback a connection takes microseconds, but a process that gets no
+CPU sees that late, and uvloop runs its timers before it looks at its sockets."""
+CONNECT_SHARE = 0.4
+"""Most of the time left that one try may take: two fit, and the 503 comes before the deadline."""
 MAX_TOKENS = 256
 """Two sentences, or a few tool calls, fit many times over."""
-_HEADERS = {"content-type": "application/json"}
+_UNSENT = dict.fromkeys(
+    (
+        *("User-Agent", "X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS"),
+        *("X-Stainless-Arch", "X-Stainless-Runtime", "X-Stainless-Runtime-Version"),
+        *("X-Stainless-Async", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout"),
+    ),
+    openai.Omit(),
+)
+"""The client's statistics for its maker: of no use to a model server, and each costs CPU."""
 _TOO_BUSY = 429
 
 
@@ -77,6 +88,8 @@ class ModelCall:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     node: str | None = None
+    """The node that answered, where it names itself in `x-node`. vllm-router hands a node's headers
+    through but names no node itself, and vLLM sends no such header, so it is None behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,8 @@ class ModelClient:
         self._client = client
         self._model = model
         self._encoder = msgspec.json.Encoder()
+        # Whole, since joining it to the base URL would be done twice for each request.
+        self._url = f"{str(client.base_url).rstrip('/')}/chat/completions"
 
     async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelCall:
         """Ask once and return the whole reply.
@@ -168,16 +183,17 @@ class ModelClient:
         if stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
-        headers = {**_HEADERS, "x-request-id": request.request_id}
+        headers: dict[str, str | openai.Omit] = {
+            **_UNSENT,
+            "x-request-id": request.request_id,
+        }
         if request.affinity is not None:
             headers["X-Session-ID"] = request.affinity
         left = deadline.remaining_s()
-        timeout = httpx2.Timeout(
-            left, connect=min(CONNECT_TIMEOUT_S, left), write=min(WRITE_TIMEOUT_S, left)
-        )
+        timeout = httpx2.Timeout(left, connect=min(CONNECT_S, left * CONNECT_SHARE))
         try:
             response = await self._client.post(
-                "/chat/completions",
+                self._url,
                 cast_to=httpx2.Response,
                 content=self._encoder.encode(body),
                 options={"headers": headers, "timeout": timeout},
@@ -203,7 +219,7 @@ async def _pieces(response: httpx2.Response, call: ModelCall) -> AsyncIterator[s
             _take(call, choice.delta, choice.finish_reason, reply.usage)
             if choice.delta is not None and choice.delta.content:
                 yield choice.delta.content
-    except httpx2.TimeoutException as exc:
+    except httpx2.ReadTimeout as exc:
         raise DeadlineError("The model did not finish within the request's deadline.") from exc
     except httpx2.HTTPError as exc:
         raise ModelUnavailableError("The model's answer broke off. Try again.") from exc
@@ -265,7 +281,9 @@ def _take_call(call: ModelCall, part: _Call, position: int) -> None:
 
 def _translated(exc: openai.OpenAIError) -> GatewayError:
     """Return our error for one of the client's."""
-    if isinstance(exc, openai.APITimeoutError):
+    # The client tells time-outs apart by their cause only; one before the request was sent says
+    # that the endpoint is away, not that it is slow.
+    if isinstance(exc, openai.APITimeoutError) and isinstance(exc.__cause__, httpx2.ReadTimeout):
         return DeadlineError("The model did not answer within the request's deadline.")
     if isinstance(exc, openai.APIConnectionError):
         return ModelUnavailableError("The model cannot be reached at the moment. Try again soon.")

@@ -18,11 +18,16 @@ from services.gateway.assistant.observer import Observer
 from services.gateway.errors import MemoryAwayError
 from services.gateway.sessions.circuit import Circuit
 
-CONNECT_TIMEOUT_S = 0.3
-READ_TIMEOUT_S = 0.5
+CONNECT_TIMEOUT_S = 1.0
+READ_TIMEOUT_S = 2.0
+"""Redis answers in under a millisecond. The limits are for this process: with vLLM on every core it
+may get no CPU for hundreds of milliseconds, and an answer without memory for that is a worse one
+than an answer a little later. A Redis that is truly gone costs them once, then the circuit opens.
+"""
 POOL = 128
-PAUSE_S = 1.0
-"""How long Redis is left alone after a failure."""
+PAUSE_S = 2.0
+"""How long Redis is left alone after a failure: no shorter than the limits above, so that of all
+requests one at a time waits for a Redis that hangs."""
 
 
 class Script:
