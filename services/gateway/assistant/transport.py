@@ -39,7 +39,7 @@ class ModelTransport(httpx2.AsyncBaseTransport):
             httpx2.ReadTimeout: connected, but nothing came in time.
             httpx2.RequestError: the connection broke, or carried no HTTP.
         """
-        session = self._session or self._open()
+        session = self._session or self._open(tls=request.url.scheme == "https")
         body = await request.aread()
         limits = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
@@ -73,13 +73,17 @@ class ModelTransport(httpx2.AsyncBaseTransport):
             await self._session.close()
             self._session = None
 
-    def _open(self) -> aiohttp.ClientSession:
-        """Open the session: with the first request, since it belongs to the running loop."""
+    def _open(self, *, tls: bool) -> aiohttp.ClientSession:
+        """Open the session: with the first request, since it belongs to the running loop.
+
+        The endpoint is one, so what the first request needs is what all need. Certificates take
+        tens of milliseconds to load, so without TLS they are not.
+        """
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._connections,
                 keepalive_timeout=self._idle_s,
-                ssl=httpx2.create_ssl_context(trust_env=False),
+                ssl=httpx2.create_ssl_context(trust_env=False) if tls else True,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
