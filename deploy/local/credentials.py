@@ -94,7 +94,7 @@ def _once(path: Path, fresh: str) -> str:
     Two starts at once agree: a link is made by one of them only, and only of a whole file.
     """
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
         _write(draft, fresh)
         try:
             os.link(draft, path)
@@ -111,7 +111,7 @@ def _once(path: Path, fresh: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
