@@ -15,3 +15,7 @@ class BaseDamagedError(DemoError):
 
 class AdapterMissingError(DemoError):
     """The committed adapter is not in the checkout."""
+
+
+class RecipeChangedError(DemoError):
+    """A training checkpoint was made by another recipe than the one asked for."""

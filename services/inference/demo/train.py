@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from services.inference.demo.dialogues import CONTRACT, Composer
+from services.inference.demo.errors import RecipeChangedError
 from services.inference.demo.packing import (
     ATTENTION,
     SharedPrefixAttention,
@@ -31,6 +32,8 @@ from services.inference.demo.packing import (
 from services.inference.demo.phrases import Phrases
 from services.inference.demo.sample_names import sample_names
 from services.inference.demo.world import Language, World
+
+_CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,43 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     save_file({k: v.to(torch.bfloat16) for k, v in load_file(file).items()}, file, {"format": "pt"})
 
 
+def _resume(
+    checkpoint: Path, recipe: Recipe, model: PeftModel, optimizer: torch.optim.Optimizer
+) -> int:
+    """Load a checkpoint of the same recipe; return the step to go on with."""
+    if not checkpoint.exists():
+        return 0
+    state = torch.load(checkpoint, weights_only=True)
+    if state["recipe"] != asdict(recipe):
+        raise RecipeChangedError(
+            f"{checkpoint} belongs to another recipe; move {checkpoint.parent} away to begin anew."
+        )
+    set_peft_model_state_dict(model, state["adapter"])
+    optimizer.load_state_dict(state["optimizer"])
+    print(f"resuming at step {state['step']} of {recipe.steps}", flush=True)
+    return int(state["step"])
+
+
+def _save_checkpoint(
+    checkpoint: Path,
+    recipe: Recipe,
+    model: PeftModel,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+) -> None:
+    partial = checkpoint.with_suffix(".partial")
+    torch.save(
+        {
+            "adapter": get_peft_model_state_dict(model),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "recipe": asdict(recipe),
+        },
+        partial,
+    )
+    partial.replace(checkpoint)
+
+
 def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
     """Run or resume the recipe; checkpoints in ``work``, the finished adapter in ``adapter``.
 
@@ -135,6 +175,9 @@ def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
         work: folder for checkpoints and the loss log.
         recipe: sizes and rates.
         adapter: where the finished adapter goes.
+
+    Raises:
+        RecipeChangedError: the checkpoint in ``work`` is another recipe's.
     """
     torch.manual_seed(recipe.seed)
     work.mkdir(parents=True, exist_ok=True)
@@ -144,13 +187,7 @@ def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
     source = DialogueSource(tokenizer, recipe)
-    first, checkpoint = 0, work / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        set_peft_model_state_dict(model, state["adapter"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["step"])
-        print(f"resuming at step {first} of {recipe.steps}", flush=True)
+    first = _resume(work / _CHECKPOINT, recipe, model, optimizer)
     started, tokens, smooth = time.monotonic(), 0, None
     for number in range(first, recipe.steps):
         for group in optimizer.param_groups:
@@ -172,15 +209,6 @@ def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
         )
         print(line, flush=True)
         if (number + 1) % recipe.checkpoint_every == 0 or number + 1 == recipe.steps:
-            partial = work / "checkpoint.partial"
-            torch.save(
-                {
-                    "adapter": get_peft_model_state_dict(model),
-                    "optimizer": optimizer.state_dict(),
-                    "step": number + 1,
-                },
-                partial,
-            )
-            partial.replace(checkpoint)
+            _save_checkpoint(work / _CHECKPOINT, recipe, model, optimizer, number + 1)
             save_adapter(model, work / "adapter")
     save_adapter(model, adapter)
