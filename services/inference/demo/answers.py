@@ -83,13 +83,11 @@ def list_answer(language: Language, ask: str, result: dict[str, Any]) -> str:
     listed = ("；" if language == "zh" else "; ").join(
         f"{order['order_id']}{gap}{short[order['status']]}" for order in orders
     )
-    return say(language, "all", count=len(orders), orders=listed)
+    return say(language, "all", orders=listed)
 
 
-def product_answer(
-    language: Language, result: dict[str, Any], product: str, *, brief: bool = False
-) -> str:
-    """State a product's facts; ``brief``: price and stock alone, where two are compared."""
+def product_answer(language: Language, result: dict[str, Any], product: str) -> str:
+    """State a product's facts."""
     if "error" in result:
         return error_answer(
             language, result["error"], product=product, candidates=result.get("candidates", [])
@@ -97,7 +95,7 @@ def product_answer(
     covered = "warranty_months" in result
     return say(
         language,
-        "brief" if brief else "overview",
+        "overview",
         product=result["product"],
         price=money(result["price"], result["currency"]),
         stock=say(language, "in_stock" if result["stock"] else "out_of_stock", **result),

@@ -7,6 +7,7 @@ from ``world.py``, the customers' words from ``phrases.py``, the assistant's fro
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,19 +25,19 @@ CONTRACT: dict[str, Any] = json.loads(
 )
 
 _OPENERS = {
-    "order_status": 14, "order_tracking": 4, "order_items": 3, "order_time": 2.5, "order_eta": 4,
-    "order_no_number": 14, "order_eta_no_number": 3, "order_list": 5,
-    "price": 10, "stock": 8, "ships_from": 4, "warranty": 5.5, "overview": 5,
+    "order_status": 12, "order_tracking": 4, "order_items": 3, "order_time": 2.5, "order_eta": 4,
+    "order_no_number": 15, "order_eta_no_number": 3, "order_list": 5,
+    "price": 11, "stock": 10, "ships_from": 4, "warranty": 5.5, "overview": 5,
     "price_stock": 2, "price_warranty": 1.5, "stock_ships": 1.5, "quantity": 3,
-    "compare": 6, "both_stock": 2, "order_and_price": 2, "order_and_stock": 1.5, "joined": 7,
-    "policy": 22, "policy_unknown": 7, "unknown_fact": 7, "passage": 6,
-    "greeting": 3, "who_are_you": 2, "offtopic": 6, "complaint": 2.5, "unclear": 2,
-    "order_action": 3, "thanks": 1, "bye": 0.5,
+    "compare": 5, "both_stock": 1.5, "order_and_price": 2, "order_and_stock": 1.5, "joined": 10,
+    "policy": 60, "policy_unknown": 8, "unknown_fact": 11, "passage": 5,
+    "greeting": 2, "who_are_you": 1, "offtopic": 5, "complaint": 1.5, "unclear": 1.5,
+    "order_action": 2.5, "thanks": 0.7, "bye": 0.5,
 }  # fmt: skip
 _ORDER_ASKS = {"order_status": "status", "order_tracking": "tracking", "order_items": "items",
                "order_time": "time", "order_eta": "eta"}  # fmt: skip
 _PRODUCT_ASKS = ("price", "stock", "ships_from", "warranty", "overview", "price_stock",
-                 "price_warranty", "stock_ships", "quantity")  # fmt: skip
+                 "price_warranty", "stock_ships", "quantity", "unknown_fact")  # fmt: skip
 # A question on one of these may be answered by a statement on another, so it is not "unknown".
 _NEAR_TOPICS: tuple[frozenset[str], ...] = (
     frozenset({"free_shipping", "shipping_fee", "remote_areas"}),
@@ -53,10 +54,11 @@ _NEAR_TOPICS: tuple[frozenset[str], ...] = (
     frozenset({"packaging", "gift_wrap"}),
     frozenset({"couriers", "self_pickup"}),
 )
-_DECISIONS_ONLY = 0.6
 _ENOUGH_BYTES = 700  # a dialogue this long gets no further turn, so that most fit a training block
+_LATIN_TAIL = re.compile(r"([\u4e00-\u9fff])([A-Za-z0-9]+)$")
 _SHIPPING = frozenset({"free_shipping", "shipping_fee"})
-_FOLLOW_PRODUCT = ("fu_price", "fu_stock", "fu_ships", "fu_warranty")
+_FOLLOW_PRODUCT = ("fu_price", "fu_stock", "fu_ships", "fu_warranty", "fu_unknown")
+_UNKNOWN = frozenset({"unknown_fact", "fu_unknown"})
 _FOLLOW_ORDER = {
     "fu_tracking": "tracking",
     "fu_items": "items",
@@ -89,6 +91,7 @@ class _State:
     listed: list[Order] = field(default_factory=list)
     missed_order: bool = False
     ended: bool = False
+    weighed: bool = False  # the last answer took a decision of its own, not only its calls
 
 
 class Composer:
@@ -103,10 +106,10 @@ class Composer:
     # -- shops ---------------------------------------------------------------------------
 
     def shop(self) -> Shop:
-        """Draw a shop with four to ten stated policies."""
+        """Draw a shop with four to eleven stated policies."""
         rng = self.rng
         keys = list(self.phrases.topics)
-        stated_keys = rng.sample(keys, rng.randint(4, 10))
+        stated_keys = rng.sample(keys, rng.randint(4, 11))
         stated = {
             key: self._fill(rng.choice(self.phrases.topics[key].statements), self._numbers())
             for key in stated_keys
@@ -171,25 +174,18 @@ class Composer:
     def _mention(self, product: Product) -> str:
         """Name a product as a customer would; the call's argument is the same characters."""
         rng, name = self.rng, product.name
-        draw = rng.random()
-        if draw < 0.07:
+        if rng.random() < 0.07:
             return product.sku if rng.random() < 0.7 else product.sku.lower()
+        if product.shorter and rng.random() < 0.2:
+            name = rng.choice(product.shorter)
         if self.language == "en":
-            if draw < 0.45:
+            if rng.random() < 0.45:
                 name = name.lower()
-            if draw < 0.57 and rng.random() < 0.25 and " " in name:
-                words = name.split(" ")
-                name = " ".join(words[1:] if rng.random() < 0.6 else words[:-1])
-            if rng.random() < 0.07:
-                name = mistype(name, rng)
-            return name
-        if draw < 0.17:
-            return name.lower()
-        if draw < 0.3 and len(name) > 5:
-            cut = rng.randint(1, 2)
-            return name[cut:] if rng.random() < 0.6 else name[: len(name) - cut]
-        if draw < 0.36:
-            return name.replace("Pro", " Pro").replace("Max", " Max").strip()
+            return mistype(name, rng) if rng.random() < 0.07 else name
+        if rng.random() < 0.12:
+            name = name.lower()
+        if rng.random() < 0.08:
+            name = _LATIN_TAIL.sub(r"\1 \2", name)
         return name
 
     def _number(self, order_id: str) -> str:
@@ -269,6 +265,7 @@ class Composer:
         user = self._dress(self._line(intent, order_id=typed))
         call = self._order_call(state, order, typed, may_miss=True)
         state.order_ask = ask
+        state.weighed = ask == "eta"
         self._exchange(
             state, user, [call], answers.order_answer(self.language, ask, call[2], typed)
         )
@@ -293,17 +290,26 @@ class Composer:
         self._exchange(state, user, [call], answers.list_answer(self.language, ask, result))
 
     def _pick_turn(self, state: _State) -> None:
-        listed = state.listed
-        index = self.rng.randrange(len(listed))
-        last = index == len(listed) - 1 and (index > 2 or self.rng.random() < 0.4)
+        listed, rng = state.listed, self.rng
+        if rng.random() < 0.3:
+            order = rng.choice(listed)
+            item = order.items[0]["name"]
+            if sum(item in str(other.items) for other in listed) == 1:
+                typed = item.lower() if self.language == "en" and rng.random() < 0.5 else item
+                self._pick(state, order, "pick_item", product=typed)
+                return
+        index = rng.randrange(len(listed))
+        last = index == len(listed) - 1 and (index > 2 or rng.random() < 0.4)
         intent = "pick_last" if last else f"pick_{index + 1}"
         if index > 2 and not last:
             index, intent = 0, "pick_1"
-        order = listed[index]
+        self._pick(state, listed[index], intent)
+
+    def _pick(self, state: _State, order: Order, intent: str, **slots: str) -> None:
         call = self._order_call(state, order, order.order_id, may_miss=False)
         state.listed = []
         answer = answers.order_answer(self.language, "status", call[2], order.order_id)
-        self._exchange(state, self._line(intent), [call], answer)
+        self._exchange(state, self._line(intent, **slots), [call], answer)
 
     def _product_turn(self, state: _State, intent: str) -> None:
         product = self.world.product()
@@ -311,10 +317,17 @@ class Composer:
         n = self.rng.choice((2, 3, 5, 10, 20, 50, self.rng.randint(2, 300)))
         user = self._dress(self._line(intent, product=typed, n=str(n)))
         call = self._product_call(state, product, typed, may_miss=True)
-        answer = answers.product_answer(self.language, call[2], typed)
-        self._exchange(state, user, [call], answer)
+        self._exchange(state, user, [call], self._product_answer(state, intent, call))
         if call[2].get("error") == "ambiguous_product" and self.rng.random() < 0.7:
             self._choose_turn(state, product)
+
+    def _product_answer(self, state: _State, intent: str, call: Call) -> str:
+        """State the facts found, or that the one asked for is not among them."""
+        if intent in _UNKNOWN:
+            state.weighed = True
+            if "error" not in call[2]:
+                return answers.say(self.language, "unconfirmed")
+        return answers.product_answer(self.language, call[2], call[1]["product"])
 
     def _choose_turn(self, state: _State, product: Product) -> None:
         """The customer names one of the candidates; the first question stands."""
@@ -329,7 +342,7 @@ class Composer:
 
     def _same_product_turn(self, state: _State, product: Product, intent: str) -> None:
         call = self._product_call(state, product, product.name, may_miss=False)
-        answer = answers.product_answer(self.language, call[2], product.name)
+        answer = self._product_answer(state, intent, call)
         self._exchange(state, self._line(intent), [call], answer)
 
     def _two_product_turn(self, state: _State, intent: str) -> None:
@@ -347,7 +360,7 @@ class Composer:
         state.product = None
         answer = self._join(
             [
-                answers.product_answer(self.language, call[2], name, brief=True)
+                answers.product_answer(self.language, call[2], name)
                 for call, name in zip(calls, typed, strict=True)
             ]
         )
@@ -475,11 +488,6 @@ class Composer:
             topic = rng.choice(list(state.shop.silent.values()))
             self._plain_turn(state, self._dress(self._question(topic)), "unconfirmed")
 
-        def unknown_fact() -> None:
-            product = world.product()
-            line = self._line("unknown_fact", product=self._mention(product))
-            self._plain_turn(state, self._dress(line), "unconfirmed")
-
         def order_action() -> None:
             named = rng.random() < 0.4
             plain(
@@ -498,7 +506,6 @@ class Composer:
             "policy": lambda: self._policy_turn(state),
             "policy_unknown": silent,
             "passage": lambda: self._passage_turn(state),
-            "unknown_fact": unknown_fact,
             "order_action": order_action,
         }
         talks = ("greeting", "who_are_you", "offtopic", "complaint", "unclear", "thanks", "bye")
@@ -511,8 +518,6 @@ class Composer:
             draw = rng.random()
             if draw < 0.2:
                 self._product_turn(state, "fu_other")
-            elif draw < 0.32:
-                self._plain_turn(state, self._line("fu_unknown"), "unconfirmed")
             else:
                 intent = rng.choice(_FOLLOW_PRODUCT)
                 self._same_product_turn(state, state.product, intent)
@@ -530,25 +535,25 @@ class Composer:
             return False
         return True
 
-    def dialogue(self, shop: Shop) -> list[Message]:
-        """Compose one dialogue of one to four exchanges in ``shop``; system message included."""
+    def dialogue(self, shop: Shop, *, decision_only: bool = False) -> list[Message]:
+        """Compose one dialogue of one to three exchanges in ``shop``; system message included.
+
+        ``decision_only``: a short one that ends with its last call, if its last reply has one.
+        """
         rng = self.rng
         state = _State(shop, rng.random() > 0.1, [{"role": "system", "content": shop.system}])
-        # Which call to make is the hard part, so most dialogues are short and end with a call.
-        decisions_only = rng.random() < _DECISIONS_ONLY
-        turns = (
-            rng.choices((1, 2), (70, 30))
-            if decisions_only
-            else rng.choices((1, 2, 3), (25, 50, 25))
-        )
-        for turn in range(turns[0]):
+        turns = rng.choices((1, 2, 3), (70, 30, 0) if decision_only else (25, 50, 25))[0]
+        for turn in range(turns):
+            state.weighed = False
             if turn and rng.random() < 0.06:
                 self._plain_turn(state, self._line("thanks"), "thanks")
             elif not (turn and rng.random() < 0.72 and self._follow(state)):
                 self._open(state)
             if state.ended or _bytes(state.messages) > _ENOUGH_BYTES:
                 break
-        return _until_last_call(state.messages) if decisions_only else state.messages
+        if decision_only and not state.weighed:
+            return _until_last_call(state.messages)
+        return state.messages
 
 
 def _until_last_call(messages: list[Message]) -> list[Message]:

@@ -15,7 +15,10 @@ import torch
 from transformers import AttentionInterface, PreTrainedTokenizerBase
 
 ATTENTION = "xiaoer_shared_prefix"
-PREFIX_MULTIPLE = 64  # few distinct shapes: with free shapes the allocator's memory keeps growing
+# Few distinct shapes: with free shapes the allocator's memory keeps growing, and the kernels are
+# chosen anew for each.
+SHAPE_MULTIPLE = 128
+NO_TARGET = -100  # what torch's cross_entropy passes over
 
 _ASSISTANT = re.compile(r"<\|im_start\|>assistant\n(.*?<\|im_end\|>)", re.DOTALL)
 
@@ -30,7 +33,10 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Step:
-    """Tensors of one training step; ``targets[i]`` follows position ``positions_of[i]``."""
+    """Tensors of one training step; ``targets[i]`` follows position ``positions_of[i]``.
+
+    Targets are padded with ``NO_TARGET``.
+    """
 
     ids: torch.Tensor
     position_ids: torch.Tensor
@@ -60,6 +66,18 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Encoded:
     return Encoded(list(encoding["input_ids"]), said)
 
 
+def cut_reply(encoded: Encoded, tokens: int) -> Encoded:
+    """Keep the first ``tokens`` of the last reply, where what to say was decided."""
+    last = len(encoded.said) - 1
+    while last > 0 and not encoded.said[last]:
+        last -= 1
+    first = last
+    while first > 0 and encoded.said[first - 1]:
+        first -= 1
+    end = min(first + tokens, last + 1)
+    return Encoded(encoded.ids[:end], encoded.said[:end])
+
+
 def fill_blocks(dialogues: list[Encoded], blocks: int, block_tokens: int) -> list[list[Encoded]]:
     """Put dialogues into blocks, first fit; those that fit nowhere are left out."""
     filled: list[list[Encoded]] = [[] for _ in range(blocks)]
@@ -73,9 +91,13 @@ def fill_blocks(dialogues: list[Encoded], blocks: int, block_tokens: int) -> lis
     return filled
 
 
+def _rounded(length: int) -> int:
+    return -(-length // SHAPE_MULTIPLE) * SHAPE_MULTIPLE
+
+
 def pack(prefix: list[int], filled: list[list[Encoded]], block_tokens: int, pad_id: int) -> Step:
     """Lay out prefix and blocks in one row of tokens, with positions and attention bias."""
-    prefix_tokens = -(-len(prefix) // PREFIX_MULTIPLE) * PREFIX_MULTIPLE
+    prefix_tokens = _rounded(len(prefix))
     blocks = len(filled)
     ids = torch.full((prefix_tokens + blocks * block_tokens,), pad_id)
     positions = torch.zeros_like(ids)
@@ -98,6 +120,9 @@ def pack(prefix: list[int], filled: list[list[Encoded]], block_tokens: int, pad_
                     sources.append(start + offset - 1)
                     targets.append(dialogue.ids[offset])
             at += length
+    padding = _rounded(len(targets)) - len(targets)
+    sources += [0] * padding
+    targets += [NO_TARGET] * padding
     bias = torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill_(~seen, float("-inf"))
     return Step(
         ids[None],

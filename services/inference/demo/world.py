@@ -59,6 +59,7 @@ class Product:
     """A product as ``query_inventory`` answers it; ``price`` is a decimal string."""
 
     name: str
+    shorter: tuple[str, ...]  # the name without its edition or its first word, as people say it
     sku: str
     price: str
     currency: str
@@ -124,21 +125,27 @@ class World:
 
     def product_name(self) -> str:
         """Draw a name such as 便携蓝牙音箱X2 or ``Slim Leather Wallet Pro``."""
+        return self._named()[0]
+
+    def _named(self) -> tuple[str, tuple[str, ...]]:
+        """Draw a name, and what is left of it without its edition or without its first word."""
         rng, words = self.rng, self.words
+        gap = " " if self.language == "en" else ""
         while True:
             count = rng.choices((0, 1, 2), (12, 55, 33))[0]
             parts = [*rng.sample(words.modifiers, count), rng.choice(words.nouns)]
             suffix = self._suffix() if rng.random() < 0.5 or count == 0 else ""
             if rng.random() < 0.15:
                 parts.insert(0, self._measure())
-            if self.language == "en":
-                name = " ".join([*parts, suffix] if suffix else parts)
-            else:
-                if rng.random() < 0.06:
-                    parts.insert(0, self.brand())
-                name = "".join(parts) + suffix
+            if self.language == "zh" and rng.random() < 0.06:
+                parts.insert(0, self.brand())
+            full = [*parts, suffix] if suffix else parts
+            shorter = [gap.join(parts)] if suffix else []
+            if len(parts) > 1:
+                shorter.append(gap.join(full[1:]))
+            name = gap.join(full)
             if name.casefold() not in self._avoid:
-                return name
+                return name, tuple(shorter)
 
     def _suffix(self) -> str:
         rng = self.rng
@@ -190,12 +197,14 @@ class World:
     def product(self, name: str | None = None) -> Product:
         """Draw a product, of the given name if there is one."""
         rng = self.rng
+        named = (name, ()) if name else self._named()
         currency = "CNY"
         if self.language == "en" and rng.random() < 0.3:
             currency = rng.choice(("USD", "EUR", "GBP"))
         stock = rng.choice((rng.randint(1, 40), rng.randint(1, 400), rng.randint(20, 3000)))
         return Product(
-            name=name or self.product_name(),
+            name=named[0],
+            shorter=named[1],
             sku=self.sku(),
             price=self.price(),
             currency=currency,

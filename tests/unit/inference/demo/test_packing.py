@@ -4,8 +4,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from services.inference.demo.packing import (
     ATTENTION,
+    NO_TARGET,
+    SHAPE_MULTIPLE,
     Encoded,
     SharedPrefixAttention,
+    cut_reply,
     fill_blocks,
     pack,
 )
@@ -53,9 +56,11 @@ def test_packed_logits_equal_those_of_each_dialogue_alone() -> None:
                     if said:
                         expected.append(logits[len(PREFIX) + offset - 1])
                         targets.append(dialogue.ids[offset])
-    assert step.targets.tolist() == targets
+    padding = len(step.targets) - len(targets)
+    assert 0 <= padding < SHAPE_MULTIPLE
+    assert step.targets.tolist() == targets + [NO_TARGET] * padding
     # The layout's bias is bf16, hence the tolerance.
-    torch.testing.assert_close(packed, torch.stack(expected), atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(packed[: len(targets)], torch.stack(expected), atol=2e-3, rtol=2e-3)
 
 
 def test_a_dialogue_that_fits_no_block_is_left_out() -> None:
@@ -67,3 +72,10 @@ def test_attention_without_a_step_says_so() -> None:
     nothing = torch.zeros(1, 2, 3, 4)
     with pytest.raises(RuntimeError, match="step"):
         SharedPrefixAttention()(torch.nn.Identity(), nothing, nothing, nothing, None)
+
+
+def test_a_reply_is_cut_soon_after_it_begins() -> None:
+    said = [False, True, True, False, False, True, True, True, False]
+    cut = cut_reply(Encoded(list(range(9)), said), 2)
+    assert cut == Encoded([0, 1, 2, 3, 4, 5, 6], said[:7])
+    assert cut_reply(Encoded(list(range(9)), said), 5).ids == list(range(8))
