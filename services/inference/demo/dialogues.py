@@ -6,23 +6,16 @@ from ``world.py``, the customers' words from ``phrases.py``, the assistant's fro
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from services.inference.demo import answers
-from services.inference.demo.phrases import Phrases, Topic, mistype, roughen
-from services.inference.demo.world import Language, Order, Product, World
-
-Message = dict[str, Any]
-Call = tuple[str, dict[str, str], dict[str, Any]]
-
-CONTRACT: dict[str, Any] = json.loads(
-    Path(__file__).with_name("contract.json").read_text(encoding="utf-8")
-)
+from services.inference.demo.contract import Message
+from services.inference.demo.conversation import Call, Conversation
+from services.inference.demo.customer import Customer
+from services.inference.demo.phrases import Phrases, roughen
+from services.inference.demo.shops import Shop, draw_shop, fill, numbers
+from services.inference.demo.world import Order, Product, World
 
 _OPENERS = {
     "order_status": 12, "order_tracking": 4, "order_items": 3, "order_time": 2.5, "order_eta": 4,
@@ -38,24 +31,7 @@ _ORDER_ASKS = {"order_status": "status", "order_tracking": "tracking", "order_it
                "order_time": "time", "order_eta": "eta"}  # fmt: skip
 _PRODUCT_ASKS = ("price", "stock", "ships_from", "warranty", "overview", "price_stock",
                  "price_warranty", "stock_ships", "quantity", "unknown_fact")  # fmt: skip
-# A question on one of these may be answered by a statement on another, so it is not "unknown".
-_NEAR_TOPICS: tuple[frozenset[str], ...] = (
-    frozenset({"free_shipping", "shipping_fee", "remote_areas"}),
-    frozenset({"returns_window", "exchange", "opened_items", "return_shipping_fee"}),
-    frozenset({"refund_time", "refund_method"}),
-    frozenset({"dispatch_time", "delivery_time", "presale_deposit"}),
-    frozenset({"invoice", "company_invoice"}),
-    frozenset({"payment_methods", "cash_on_delivery", "instalments"}),
-    frozenset({"coupon_use", "coupon_stacking"}),
-    frozenset({"member_discount", "points", "student_discount", "bulk_purchase"}),
-    frozenset({"warranty_service", "repair", "damaged_on_arrival", "missing_parts"}),
-    frozenset({"service_hours", "contact_phone"}),
-    frozenset({"order_cancel_rule", "change_address_rule"}),
-    frozenset({"packaging", "gift_wrap"}),
-    frozenset({"couriers", "self_pickup"}),
-)
 _ENOUGH_BYTES = 700  # a dialogue this long gets no further turn, so that most fit a training block
-_LATIN_TAIL = re.compile(r"([\u4e00-\u9fff])([A-Za-z0-9]+)$")
 _SHIPPING = frozenset({"free_shipping", "shipping_fee"})
 _FOLLOW_PRODUCT = ("fu_price", "fu_stock", "fu_ships", "fu_warranty", "fu_unknown")
 _UNKNOWN = frozenset({"unknown_fact", "fu_unknown"})
@@ -67,33 +43,6 @@ _FOLLOW_ORDER = {
 }
 
 
-@dataclass(frozen=True)
-class Shop:
-    """What the system prompt says of a shop."""
-
-    language: Language
-    name: str
-    system: str
-    stated: dict[str, str]
-    silent: dict[str, Topic]
-
-
-@dataclass
-class _State:
-    """What the conversation is about so far."""
-
-    shop: Shop
-    signed_in: bool
-    messages: list[Message]
-    product: Product | None = None
-    order: Order | None = None
-    order_ask: str = "status"
-    listed: list[Order] = field(default_factory=list)
-    missed_order: bool = False
-    ended: bool = False
-    weighed: bool = False  # the last answer took a decision of its own, not only its calls
-
-
 class Composer:
     """Draws shops and dialogues of one language and split."""
 
@@ -102,181 +51,27 @@ class Composer:
         self.world = world
         self.rng = world.rng
         self.language = phrases.language
-
-    # -- shops ---------------------------------------------------------------------------
+        self.customer = Customer(phrases, world)
 
     def shop(self) -> Shop:
-        """Draw a shop with four to eleven stated policies."""
-        rng = self.rng
-        keys = list(self.phrases.topics)
-        stated_keys = rng.sample(keys, rng.randint(4, 11))
-        stated = {
-            key: self._fill(rng.choice(self.phrases.topics[key].statements), self._numbers())
-            for key in stated_keys
-        }
-        name = rng.choice(self.world.words.shops)
-        system = CONTRACT["system"].format(
-            name=name,
-            tone=rng.choice(self.world.words.tones),
-            policies="\n".join(f"- {line}" for line in stated.values()),
-        )
-        near = {key for group in _NEAR_TOPICS if group & stated.keys() for key in group}
-        silent = {
-            key: topic
-            for key, topic in self.phrases.topics.items()
-            if key not in stated and key not in near
-        }
-        return Shop(self.language, name, system, stated, silent)
+        """Draw a shop of this language."""
+        return draw_shop(self.phrases, self.world)
 
-    def _numbers(self) -> dict[str, str]:
-        rng = self.rng
-        return {
-            "n": str(rng.choice((rng.randint(1, 10), rng.randint(2, 36)))),
-            "days": str(
-                rng.choice((1, 2, 3, 5, 7, 10, 14, 15, 20, 30, 45, 60, rng.randint(1, 90)))
-            ),
-            "amount": str(
-                rng.choice((5, 8, 10, 20, 49, 59, 79, 88, 99, 129, 199, 299, rng.randint(1, 999)))
-            ),
-            "time": f"{rng.randint(6, 23)}:{rng.choice(('00', '30'))}",
-        }
-
-    @staticmethod
-    def _fill(template: str, slots: dict[str, str]) -> str:
-        for key, value in slots.items():
-            template = template.replace("{" + key + "}", value)
-        return template
-
-    # -- what a customer types ---------------------------------------------------------------
-
-    def _line(self, intent: str, **slots: str) -> str:
-        template = roughen(self.phrases.pick(intent, self.rng), self.language, self.rng)
-        return self._fill(template, slots)
-
-    def _dress(self, text: str) -> str:
-        """Put small talk and back-story around a question, as people do."""
-        rng = self.rng
-        if rng.random() < 0.16:
-            text = self._before(self._line("preamble")) + text
-        if rng.random() < 0.16:
-            text = self._before(self._line("opener")) + text
-        if rng.random() < 0.12:
-            text = self._before(text) + self._line("closer")
-        return text
-
-    def _before(self, text: str) -> str:
-        """End a piece so that another can follow; people forget the stop but leave some gap."""
-        text = text.rstrip()
-        if self.language == "en":
-            return text + (self.rng.choice((" ", ". ", ", ")) if text[-1].isalnum() else " ")
-        return text + (self.rng.choice(("，", "，", " ", "。")) if text[-1].isalnum() else "")
-
-    def _mention(self, product: Product) -> str:
-        """Name a product as a customer would; the call's argument is the same characters."""
-        rng, name = self.rng, product.name
-        if rng.random() < 0.07:
-            return product.sku if rng.random() < 0.7 else product.sku.lower()
-        if product.shorter and rng.random() < 0.2:
-            name = rng.choice(product.shorter)
-        if self.language == "en":
-            if rng.random() < 0.45:
-                name = name.lower()
-            return mistype(name, rng) if rng.random() < 0.07 else name
-        if rng.random() < 0.12:
-            name = name.lower()
-        if rng.random() < 0.08:
-            name = _LATIN_TAIL.sub(r"\1 \2", name)
-        return name
-
-    def _number(self, order_id: str) -> str:
-        """Type an order number as a customer would."""
-        rng, draw = self.rng, self.rng.random()
-        if draw < 0.14:
-            return order_id.lower()
-        if draw < 0.2 and order_id[:3].isalpha():
-            return f"{order_id[:3]} {order_id[3:]}"
-        if draw < 0.24 and len(order_id) > 10:
-            cut = rng.randint(4, len(order_id) - 4)
-            return f"{order_id[:cut]}{rng.choice((' ', '-'))}{order_id[cut:]}"
-        return order_id
-
-    # -- exchanges ---------------------------------------------------------------------------
-
-    def _exchange(self, state: _State, user: str, calls: list[Call], answer: str) -> None:
-        state.messages.append({"role": "user", "content": user})
-        if calls:
-            state.messages.append(
-                {
-                    "role": "assistant",
-                    "content": "",
-                    "tool_calls": [
-                        {"type": "function", "function": {"name": name, "arguments": arguments}}
-                        for name, arguments, _ in calls
-                    ],
-                }
-            )
-            state.messages.extend(
-                {
-                    "role": "tool",
-                    "content": json.dumps(result, ensure_ascii=False, separators=(",", ":")),
-                }
-                for _, _, result in calls
-            )
-        state.messages.append({"role": "assistant", "content": answer})
-
-    def _order_call(self, state: _State, order: Order, typed: str, *, may_miss: bool) -> Call:
-        result: dict[str, Any] = order.result()
-        state.missed_order = False
-        draw = self.rng.random()
-        if not state.signed_in:
-            result = {"error": "sign_in_required"}
-        elif draw < 0.025:
-            result = {"error": "tool_unavailable"}
-        elif may_miss and draw < 0.12:
-            result = {"error": "order_not_found"}
-            state.missed_order = True
-        state.order = None if "error" in result else order
-        state.product = None
-        return ("query_order_status", {"order_id": typed}, result)
-
-    def _product_call(self, state: _State, product: Product, typed: str, *, may_miss: bool) -> Call:
-        result: dict[str, Any] = product.result()
-        draw = self.rng.random()
-        if draw < 0.02:
-            result = {"error": "tool_unavailable"}
-        elif may_miss and draw < 0.09:
-            result = {"error": "product_not_found"}
-        elif may_miss and draw < 0.16:
-            rivals = [product.name] + [
-                self._sibling(product.name) for _ in range(self.rng.choice((0, 1, 1, 2)))
-            ]
-            self.rng.shuffle(rivals)
-            result = {"error": "ambiguous_product", "candidates": rivals}
-        state.product = None if "error" in result else product
-        state.order = None
-        return ("query_inventory", {"product": typed}, result)
-
-    def _sibling(self, name: str) -> str:
-        gap = "" if self.language == "zh" else " "
-        return name + gap + self.rng.choice(self.world.words.suffixes)
-
-    def _order_turn(self, state: _State, intent: str, ask: str, order: Order) -> None:
-        typed = self._number(order.order_id)
-        user = self._dress(self._line(intent, order_id=typed))
-        call = self._order_call(state, order, typed, may_miss=True)
+    def _order_turn(self, state: Conversation, intent: str, ask: str, order: Order) -> None:
+        typed = self.customer.number(order.order_id)
+        user = self.customer.ask(intent, order_id=typed)
+        call = state.order_call(order, typed, may_miss=True)
         state.order_ask = ask
         state.weighed = ask == "eta"
-        self._exchange(
-            state, user, [call], answers.order_answer(self.language, ask, call[2], typed)
-        )
+        state.exchange(user, [call], answers.order_answer(self.language, ask, call[2], typed))
 
-    def _same_order_turn(self, state: _State, order: Order, intent: str, ask: str) -> None:
-        call = self._order_call(state, order, order.order_id, may_miss=False)
+    def _same_order_turn(self, state: Conversation, order: Order, intent: str, ask: str) -> None:
+        call = state.order_call(order, order.order_id, may_miss=False)
         answer = answers.order_answer(self.language, ask, call[2], order.order_id)
-        self._exchange(state, self._line(intent), [call], answer)
+        state.exchange(self.customer.line(intent), [call], answer)
 
-    def _list_turn(self, state: _State, intent: str, ask: str) -> None:
-        user = self._dress(self._line(intent))
+    def _list_turn(self, state: Conversation, intent: str, ask: str) -> None:
+        user = self.customer.ask(intent)
         orders = self.world.orders()
         result: dict[str, Any] = {"orders": [order.entry() for order in orders]}
         if not state.signed_in:
@@ -287,9 +82,9 @@ class Composer:
         state.product, state.order = None, known[0] if known and ask != "all" else None
         state.listed = known if ask == "all" else []
         call = ("list_recent_orders", dict[str, str](), result)
-        self._exchange(state, user, [call], answers.list_answer(self.language, ask, result))
+        state.exchange(user, [call], answers.list_answer(self.language, ask, result))
 
-    def _pick_turn(self, state: _State) -> None:
+    def _pick_turn(self, state: Conversation) -> None:
         listed, rng = state.listed, self.rng
         if rng.random() < 0.3:
             order = rng.choice(listed)
@@ -305,23 +100,23 @@ class Composer:
             index, intent = 0, "pick_1"
         self._pick(state, listed[index], intent)
 
-    def _pick(self, state: _State, order: Order, intent: str, **slots: str) -> None:
-        call = self._order_call(state, order, order.order_id, may_miss=False)
+    def _pick(self, state: Conversation, order: Order, intent: str, **slots: str) -> None:
+        call = state.order_call(order, order.order_id, may_miss=False)
         state.listed = []
         answer = answers.order_answer(self.language, "status", call[2], order.order_id)
-        self._exchange(state, self._line(intent, **slots), [call], answer)
+        state.exchange(self.customer.line(intent, **slots), [call], answer)
 
-    def _product_turn(self, state: _State, intent: str) -> None:
+    def _product_turn(self, state: Conversation, intent: str) -> None:
         product = self.world.product()
-        typed = self._mention(product)
+        typed = self.customer.mention(product)
         n = self.rng.choice((2, 3, 5, 10, 20, 50, self.rng.randint(2, 300)))
-        user = self._dress(self._line(intent, product=typed, n=str(n)))
-        call = self._product_call(state, product, typed, may_miss=True)
-        self._exchange(state, user, [call], self._product_answer(state, intent, call))
+        user = self.customer.ask(intent, product=typed, n=str(n))
+        call = state.product_call(product, typed, may_miss=True)
+        state.exchange(user, [call], self._product_answer(state, intent, call))
         if call[2].get("error") == "ambiguous_product" and self.rng.random() < 0.7:
             self._choose_turn(state, product)
 
-    def _product_answer(self, state: _State, intent: str, call: Call) -> str:
+    def _product_answer(self, state: Conversation, intent: str, call: Call) -> str:
         """State the facts found, or that the one asked for is not among them."""
         if intent in _UNKNOWN:
             state.weighed = True
@@ -329,33 +124,33 @@ class Composer:
                 return answers.say(self.language, "unconfirmed")
         return answers.product_answer(self.language, call[2], call[1]["product"])
 
-    def _choose_turn(self, state: _State, product: Product) -> None:
+    def _choose_turn(self, state: Conversation, product: Product) -> None:
         """The customer names one of the candidates; the first question stands."""
         user = (
             product.name
             if self.rng.random() < 0.5
-            else self._line("fu_other", product=product.name)
+            else self.customer.line("fu_other", product=product.name)
         )
-        call = self._product_call(state, product, product.name, may_miss=False)
+        call = state.product_call(product, product.name, may_miss=False)
         answer = answers.product_answer(self.language, call[2], product.name)
-        self._exchange(state, user, [call], answer)
+        state.exchange(user, [call], answer)
 
-    def _same_product_turn(self, state: _State, product: Product, intent: str) -> None:
-        call = self._product_call(state, product, product.name, may_miss=False)
+    def _same_product_turn(self, state: Conversation, product: Product, intent: str) -> None:
+        call = state.product_call(product, product.name, may_miss=False)
         answer = self._product_answer(state, intent, call)
-        self._exchange(state, self._line(intent), [call], answer)
+        state.exchange(self.customer.line(intent), [call], answer)
 
-    def _two_product_turn(self, state: _State, intent: str) -> None:
+    def _two_product_turn(self, state: Conversation, intent: str) -> None:
         first, second = self.world.product(), self.world.product()
         if self.rng.random() < 0.3:
-            second = self.world.product(self._sibling(first.name))
-        typed = [self._mention(first), self._mention(second)]
-        user = self._dress(self._line(intent, product=typed[0], product2=typed[1]))
+            second = self.world.product(self.world.sibling(first.name))
+        typed = [self.customer.mention(first), self.customer.mention(second)]
+        user = self.customer.ask(intent, product=typed[0], product2=typed[1])
         if user.find(typed[1]) < user.find(typed[0]):
             first, second, typed = second, first, typed[::-1]
         calls = [
-            self._product_call(state, first, typed[0], may_miss=self.rng.random() < 0.3),
-            self._product_call(state, second, typed[1], may_miss=self.rng.random() < 0.3),
+            state.product_call(first, typed[0], may_miss=self.rng.random() < 0.3),
+            state.product_call(second, typed[1], may_miss=self.rng.random() < 0.3),
         ]
         state.product = None
         answer = self._join(
@@ -364,28 +159,26 @@ class Composer:
                 for call, name in zip(calls, typed, strict=True)
             ]
         )
-        self._exchange(state, user, calls, answer)
+        state.exchange(user, calls, answer)
 
-    def _order_and_product_turn(self, state: _State, intent: str) -> None:
+    def _order_and_product_turn(self, state: Conversation, intent: str) -> None:
         order, product = self.world.order(), self.world.product()
-        number, mention = self._number(order.order_id), self._mention(product)
-        user = self._dress(self._line(intent, order_id=number, product=mention))
+        number, mention = self.customer.number(order.order_id), self.customer.mention(product)
+        user = self.customer.ask(intent, order_id=number, product=mention)
         parts: list[tuple[Call, str]] = []
-        call = self._order_call(state, order, number, may_miss=True)
+        call = state.order_call(order, number, may_miss=True)
         parts.append((call, answers.order_answer(self.language, "status", call[2], number)))
-        call = self._product_call(state, product, mention, may_miss=True)
+        call = state.product_call(product, mention, may_miss=True)
         parts.append((call, answers.product_answer(self.language, call[2], mention)))
         if user.find(mention) < user.find(number):
             parts.reverse()
         state.product = None
-        self._exchange(
-            state, user, [call for call, _ in parts], self._join([text for _, text in parts])
-        )
+        state.exchange(user, [call for call, _ in parts], self._join([text for _, text in parts]))
 
     def _join(self, sentences: list[str]) -> str:
         return ("" if self.language == "zh" else " ").join(dict.fromkeys(sentences))
 
-    def _part(self, state: _State) -> tuple[str, list[Call], str]:
+    def _part(self, state: Conversation) -> tuple[str, list[Call], str]:
         """One half of a message that asks two things."""
         rng, kind = (
             self.rng,
@@ -394,56 +187,53 @@ class Composer:
         if kind == "product":
             ask = rng.choice(("price", "stock", "ships_from", "warranty"))
             product = self.world.product()
-            typed = self._mention(product)
-            call = self._product_call(state, product, typed, may_miss=True)
-            text = self._line(ask, product=typed)
+            typed = self.customer.mention(product)
+            call = state.product_call(product, typed, may_miss=True)
+            text = self.customer.line(ask, product=typed)
             return text, [call], answers.product_answer(self.language, call[2], typed)
         if kind == "order":
             intent = rng.choice(("order_status", "order_tracking", "order_eta"))
             order = self.world.order()
-            number = self._number(order.order_id)
-            call = self._order_call(state, order, number, may_miss=True)
+            number = self.customer.number(order.order_id)
+            call = state.order_call(order, number, may_miss=True)
             answer = answers.order_answer(self.language, _ORDER_ASKS[intent], call[2], number)
-            return self._line(intent, order_id=number), [call], answer
+            return self.customer.line(intent, order_id=number), [call], answer
         if kind == "policy":
             key = rng.choice(list(state.shop.stated))
-            return self._question(self.phrases.topics[key]), [], state.shop.stated[key]
+            return self.customer.question(self.phrases.topics[key]), [], state.shop.stated[key]
         topic = rng.choice(list(state.shop.silent.values()))
-        return self._question(topic), [], answers.say(self.language, "unconfirmed")
+        return self.customer.question(topic), [], answers.say(self.language, "unconfirmed")
 
-    def _joined_turn(self, state: _State) -> None:
+    def _joined_turn(self, state: Conversation) -> None:
         first, second = self._part(state), self._part(state)
         joiner = self.phrases.pick("joiner", self.rng)
         strip = "。？！?.! "
-        user = self._fill(joiner, {"a": first[0].rstrip(strip), "b": second[0].rstrip(strip)})
+        user = fill(joiner, {"a": first[0].rstrip(strip), "b": second[0].rstrip(strip)})
         if user.find(second[0].rstrip(strip)) < user.find(first[0].rstrip(strip)):
             first, second = second, first
         state.product = state.order = None
-        self._exchange(
-            state, self._dress(user), first[1] + second[1], self._join([first[2], second[2]])
+        state.exchange(
+            self.customer.dress(user), first[1] + second[1], self._join([first[2], second[2]])
         )
 
-    def _question(self, topic: Topic) -> str:
-        return roughen(self.rng.choice(topic.questions), self.language, self.rng)
-
-    def _policy_turn(self, state: _State) -> None:
+    def _policy_turn(self, state: Conversation) -> None:
         key = self.rng.choice(list(state.shop.stated))
         asked = key
         if key in _SHIPPING and not _SHIPPING - {key} & state.shop.stated.keys():
             asked = self.rng.choice(sorted(_SHIPPING))  # either rule answers either question
-        user = self._dress(self._question(self.phrases.topics[asked]))
-        self._exchange(state, user, [], state.shop.stated[key])
+        user = self.customer.ask_policy(self.phrases.topics[asked])
+        state.exchange(user, [], state.shop.stated[key])
 
-    def _plain_turn(self, state: _State, user: str, key: str) -> None:
-        self._exchange(state, user, [], answers.say(self.language, key, shop=state.shop.name))
+    def _plain_turn(self, state: Conversation, user: str, key: str) -> None:
+        state.exchange(user, [], answers.say(self.language, key, shop=state.shop.name))
 
-    def _passage_turn(self, state: _State) -> None:
+    def _passage_turn(self, state: Conversation) -> None:
         """Passages of the shop's documents come with the question; nothing follows."""
         rng = self.rng
         passages = rng.sample(
             self.phrases.passages, min(rng.choice((1, 2, 2, 3)), len(self.phrases.passages))
         )
-        slots = [self._numbers() for _ in passages]
+        slots = [numbers(rng) for _ in passages]
         index = rng.randrange(len(passages))
         target = passages[index]
         if rng.random() < 0.25:
@@ -454,17 +244,17 @@ class Composer:
         else:
             question, answer = rng.choice(target.qa)
         blocks = "\n".join(
-            f"[{passage.title}] {self._fill(passage.text, numbers)}"
+            f"[{passage.title}] {fill(passage.text, numbers)}"
             for passage, numbers in zip(passages, slots, strict=True)
         )
-        question = self._fill(roughen(question, self.language, rng), slots[index])
+        question = fill(roughen(question, self.language, rng), slots[index])
         user = f"<context>\n{blocks}\n</context>\n{question}"
-        self._exchange(state, user, [], self._fill(answer, slots[index]))
+        state.exchange(user, [], fill(answer, slots[index]))
         state.ended = True
 
     # -- dialogues ---------------------------------------------------------------------------
 
-    def _open(self, state: _State) -> None:
+    def _open(self, state: Conversation) -> None:
         intent = self.rng.choices(list(_OPENERS), list(_OPENERS.values()))[0]
         if intent in _ORDER_ASKS:
             self._order_turn(state, intent, _ORDER_ASKS[intent], self.world.order())
@@ -475,18 +265,18 @@ class Composer:
         else:
             self._other_turns(state)[intent]()
 
-    def _other_turns(self, state: _State) -> dict[str, Callable[[], None]]:
+    def _other_turns(self, state: Conversation) -> dict[str, Callable[[], None]]:
         rng, world = self.rng, self.world
 
         def plain(intent: str, key: str, **slots: str) -> Callable[[], None]:
-            return lambda: self._plain_turn(state, self._dress(self._line(intent, **slots)), key)
+            return lambda: self._plain_turn(state, self.customer.ask(intent, **slots), key)
 
         def talk(intent: str) -> Callable[[], None]:
-            return lambda: self._plain_turn(state, self._line(intent), intent)
+            return lambda: self._plain_turn(state, self.customer.line(intent), intent)
 
         def silent() -> None:
             topic = rng.choice(list(state.shop.silent.values()))
-            self._plain_turn(state, self._dress(self._question(topic)), "unconfirmed")
+            self._plain_turn(state, self.customer.ask_policy(topic), "unconfirmed")
 
         def order_action() -> None:
             named = rng.random() < 0.4
@@ -511,7 +301,7 @@ class Composer:
         talks = ("greeting", "who_are_you", "offtopic", "complaint", "unclear", "thanks", "bye")
         return turns | {intent: talk(intent) for intent in talks}
 
-    def _follow(self, state: _State) -> bool:
+    def _follow(self, state: Conversation) -> bool:
         """Continue on what was just talked about, if there is something; tell whether it did."""
         rng = self.rng
         if state.product is not None:
@@ -541,12 +331,14 @@ class Composer:
         ``decision_only``: a short one that ends with its last call, if its last reply has one.
         """
         rng = self.rng
-        state = _State(shop, rng.random() > 0.1, [{"role": "system", "content": shop.system}])
+        state = Conversation(
+            shop, self.world, rng.random() > 0.1, [{"role": "system", "content": shop.system}]
+        )
         turns = rng.choices((1, 2, 3), (70, 30, 0) if decision_only else (25, 50, 25))[0]
         for turn in range(turns):
             state.weighed = False
             if turn and rng.random() < 0.06:
-                self._plain_turn(state, self._line("thanks"), "thanks")
+                self._plain_turn(state, self.customer.line("thanks"), "thanks")
             elif not (turn and rng.random() < 0.72 and self._follow(state)):
                 self._open(state)
             if state.ended or _bytes(state.messages) > _ENOUGH_BYTES:

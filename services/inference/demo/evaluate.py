@@ -17,7 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from services.inference.demo.dialogues import CONTRACT, Composer
+from services.inference.demo.contract import CONTRACT
+from services.inference.demo.dialogues import Composer
 from services.inference.demo.packing import render
 from services.inference.demo.phrases import Phrases
 from services.inference.demo.sample_names import sample_names

@@ -18,7 +18,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from services.inference.demo.dialogues import CONTRACT, Composer
+from services.inference.demo.contract import CONTRACT
+from services.inference.demo.dialogues import Composer
 from services.inference.demo.errors import RecipeChangedError
 from services.inference.demo.packing import (
     ATTENTION,

@@ -155,6 +155,11 @@ class World:
             rng.choices(string.digits, k=rng.randint(1, 4))
         )
 
+    def sibling(self, name: str) -> str:
+        """Draw another edition of a product."""
+        gap = "" if self.language == "zh" else " "
+        return name + gap + self.rng.choice(self.words.suffixes)
+
     def _measure(self) -> str:
         rng = self.rng
         unit, low, high = rng.choice(_MEASURES[self.language])

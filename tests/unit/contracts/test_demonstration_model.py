@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.assistant.prompt import environment, render_system
 from services.gateway.identity.shops import ShopProfile
-from services.inference.demo.dialogues import CONTRACT
+from services.inference.demo.contract import CONTRACT
 from services.inference.demo.world import Language
 from services.tools.app import create_registry
 

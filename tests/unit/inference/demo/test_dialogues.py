@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.inference.demo.dialogues import CONTRACT, Composer, Message, Shop
+from services.inference.demo.contract import CONTRACT, Message
+from services.inference.demo.dialogues import Composer
 from services.inference.demo.phrases import Phrases, Split, is_held_out
 from services.inference.demo.sample_names import sample_names
+from services.inference.demo.shops import Shop
 from services.inference.demo.world import Language, World
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

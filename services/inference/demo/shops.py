@@ -1,0 +1,78 @@
+"""Invented shops: a name, a tone, and the policies that the system prompt states."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from services.inference.demo.contract import CONTRACT
+from services.inference.demo.phrases import Phrases, Topic
+from services.inference.demo.world import Language, World
+
+# A question on one of these may be answered by a statement on another, so it is not "unknown".
+_NEAR_TOPICS: tuple[frozenset[str], ...] = (
+    frozenset({"free_shipping", "shipping_fee", "remote_areas"}),
+    frozenset({"returns_window", "exchange", "opened_items", "return_shipping_fee"}),
+    frozenset({"refund_time", "refund_method"}),
+    frozenset({"dispatch_time", "delivery_time", "presale_deposit"}),
+    frozenset({"invoice", "company_invoice"}),
+    frozenset({"payment_methods", "cash_on_delivery", "instalments"}),
+    frozenset({"coupon_use", "coupon_stacking"}),
+    frozenset({"member_discount", "points", "student_discount", "bulk_purchase"}),
+    frozenset({"warranty_service", "repair", "damaged_on_arrival", "missing_parts"}),
+    frozenset({"service_hours", "contact_phone"}),
+    frozenset({"order_cancel_rule", "change_address_rule"}),
+    frozenset({"packaging", "gift_wrap"}),
+    frozenset({"couriers", "self_pickup"}),
+)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the system prompt says of a shop."""
+
+    language: Language
+    name: str
+    system: str
+    stated: dict[str, str]
+    silent: dict[str, Topic]
+
+
+def draw_shop(phrases: Phrases, world: World) -> Shop:
+    """Draw a shop with four to eleven stated policies."""
+    rng = world.rng
+    keys = list(phrases.topics)
+    stated_keys = rng.sample(keys, rng.randint(4, 11))
+    stated = {
+        key: fill(rng.choice(phrases.topics[key].statements), numbers(rng)) for key in stated_keys
+    }
+    name = rng.choice(world.words.shops)
+    system = CONTRACT["system"].format(
+        name=name,
+        tone=rng.choice(world.words.tones),
+        policies="\n".join(f"- {line}" for line in stated.values()),
+    )
+    near = {key for group in _NEAR_TOPICS if group & stated.keys() for key in group}
+    silent = {
+        key: topic for key, topic in phrases.topics.items() if key not in stated and key not in near
+    }
+    return Shop(phrases.language, name, system, stated, silent)
+
+
+def numbers(rng: random.Random) -> dict[str, str]:
+    """Draw a value for each slot that a policy or a passage may have."""
+    return {
+        "n": str(rng.choice((rng.randint(1, 10), rng.randint(2, 36)))),
+        "days": str(rng.choice((1, 2, 3, 5, 7, 10, 14, 15, 20, 30, 45, 60, rng.randint(1, 90)))),
+        "amount": str(
+            rng.choice((5, 8, 10, 20, 49, 59, 79, 88, 99, 129, 199, 299, rng.randint(1, 999)))
+        ),
+        "time": f"{rng.randint(6, 23)}:{rng.choice(('00', '30'))}",
+    }
+
+
+def fill(template: str, slots: dict[str, str]) -> str:
+    """Put values into a wording's slots; unlike ``str.format``, other braces stay."""
+    for key, value in slots.items():
+        template = template.replace("{" + key + "}", value)
+    return template
