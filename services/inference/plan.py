@@ -145,9 +145,20 @@ def _gpu_plan(
         ),
         *kv_rows,
     )
+    missing = profile.max_model_len * token_bytes - kv_bytes
+    host_rows, host_refusals = _gpu_host(profile, host, folder)
+    return Plan(
+        profile=profile,
+        rows=rows + host_rows,
+        kv_tokens=kv_tokens,
+        refusals=(*_card_refusals(profile, card, budget, missing), *host_refusals),
+    )
+
+
+def _card_refusals(profile: Profile, card: Card, budget: int, missing: int) -> list[str]:
+    """Say what of the card does not suffice; ``missing`` bytes of one sequence's KV cache."""
     refusals = []
-    if kv_tokens < profile.max_model_len:
-        missing = profile.max_model_len * token_bytes - kv_bytes
+    if missing > 0:
         refusals.append(
             f"The card is {missing / GIB:.2f} GiB short of one sequence of "
             f"{profile.max_model_len:,} tokens; use a larger card, or a profile with a shorter "
@@ -163,13 +174,7 @@ def _gpu_plan(
             f"Only {card.free_bytes / GIB:.2f} GiB of the card are free and vLLM wants "
             f"{budget / GIB:.2f} GiB; stop the other processes that `nvidia-smi` lists."
         )
-    host_rows, host_refusals = _gpu_host(profile, host, folder)
-    return Plan(
-        profile=profile,
-        rows=rows + host_rows,
-        kv_tokens=kv_tokens,
-        refusals=(*refusals, *host_refusals),
-    )
+    return refusals
 
 
 def _gpu_host(

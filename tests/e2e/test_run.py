@@ -5,10 +5,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import uuid
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -98,6 +100,34 @@ def test_a_stream_says_the_same_as_a_plain_reply(alice: openai.OpenAI, question:
     assert len(pieces) > 1
     assert [chunk.choices[0].finish_reason for chunk in finished] == ["stop"]
     assert (finished[0].model_extra or {})["xiaoer"]["tools"] == ["query_order_status"]
+
+
+def aborted(stack: Stack) -> float:
+    """Requests that vLLM gave up because nobody listened any more."""
+    page = httpx.get(f"http://127.0.0.1:{stack.env['NODE_PORT']}/metrics", trust_env=False).text
+    counted = re.findall(
+        r'^vllm:request_success_total\{.*finished_reason="abort".*\} (\S+)$', page, re.MULTILINE
+    )
+    assert counted, "vLLM's metrics name no aborted requests"
+    return sum(map(float, counted))
+
+
+def test_hanging_up_ends_the_generation_at_vllm(stack: Stack, alice: openai.OpenAI) -> None:
+    before = aborted(stack)
+    # An answer of two sentences takes a second and more; a hang-up after its first clause, tried
+    # some times, since the rest may just have been made.
+    question = "Which is cheaper, the Mechanical Keyboard K87 or the Mechanical Keyboard K104?"
+    for _ in range(5):
+        with alice.chat.completions.create(
+            model="xiaoer", messages=[{"role": "user", "content": question}], stream=True
+        ) as stream:
+            next(chunk for chunk in stream if chunk.choices and chunk.choices[0].delta.content)
+        give_up = time.monotonic() + 3
+        while aborted(stack) == before and time.monotonic() < give_up:
+            time.sleep(0.1)
+        if aborted(stack) > before:
+            return
+    pytest.fail("five streams were hung up and vLLM generated all of them to their end")
 
 
 @pytest.mark.parametrize(

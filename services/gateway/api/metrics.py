@@ -4,6 +4,8 @@ Shops come from a file and tools from the tools service, so their labels are bou
 texts never become labels.
 """
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -19,61 +21,54 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
+        counter = partial(Counter, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self._requests = counter(
             "xiaoer_gateway_requests_total",
             "Requests by endpoint, outcome and source of the answer.",
             ("shop", "endpoint", "outcome", "source"),
-            registry=self.registry,
         )
-        self._ttft = Histogram(
+        self._ttft = histogram(
             "xiaoer_gateway_ttft_seconds",
             "Time from a streamed request's arrival to its first clause.",
             buckets=_SECONDS,
-            registry=self.registry,
         )
-        self._full = Histogram(
+        self._full = histogram(
             "xiaoer_gateway_request_seconds",
             "Time from a request's arrival to the end of its answer.",
             ("endpoint",),
             buckets=_SECONDS,
-            registry=self.registry,
         )
-        self._hops = Histogram(
+        self._hops = histogram(
             "xiaoer_gateway_hop_seconds",
             "Time spent waiting for one hop: model, tools or redis.",
             ("hop",),
             buckets=_HOP_SECONDS,
-            registry=self.registry,
         )
-        self._tool_calls = Counter(
+        self._tool_calls = counter(
             "xiaoer_gateway_tool_calls_total",
             "Tool calls by tool and outcome.",
             ("tool", "outcome"),
-            registry=self.registry,
         )
-        self._tokens = Counter(
+        self._tokens = counter(
             "xiaoer_gateway_tokens_total",
             "Model tokens by kind: prompt or completion.",
             ("kind",),
-            registry=self.registry,
         )
-        self._prompt_tokens = Histogram(
+        self._prompt_tokens = histogram(
             "xiaoer_gateway_turn_prompt_tokens",
             "Prompt tokens of a turn, all its model calls together.",
             buckets=_TOKENS,
-            registry=self.registry,
         )
-        self._lock_wait = Histogram(
+        self._lock_wait = histogram(
             "xiaoer_gateway_session_wait_seconds",
             "Time a message waited for its turn in the session.",
             buckets=_HOP_SECONDS,
-            registry=self.registry,
         )
-        self._degraded = Counter(
+        self._degraded = counter(
             "xiaoer_gateway_degraded_total",
             "Answers given without something: memory or tools.",
             ("what",),
-            registry=self.registry,
         )
         # Children of fixed labels, looked up once: the hot path should not hash labels.
         self._hop = {hop: self._hops.labels(hop) for hop in ("model", "tools", "redis")}
