@@ -168,6 +168,7 @@ def _node(settings: LocalSettings, index: int) -> Unit:
         "MODEL_DIR": str(settings.model_dir),
         "INFERENCE_HOST": "127.0.0.1",
         "INFERENCE_PORT": str(port),
+        "INFERENCE_NODE": f"node-{index + 1}",
         # The gateway has drained when nodes are stopped: nobody waits for an answer any more.
         "INFERENCE_SHUTDOWN_S": "2",
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.inference.host import thread_binding
+from services.inference.node_header import NodeHeader
 from services.inference.profiles import TEMPLATES_DIR
 from services.inference.profiles.types import CpuTarget, GpuTarget, Profile
 from services.inference.settings import Settings
@@ -84,6 +85,7 @@ def vllm_arguments(profile: Profile, model: Path, settings: Settings) -> list[st
         # Usage says how many prompt tokens came from the prefix cache.
         "--enable-prompt-tokens-details",
         *("--disable-access-log-for-endpoints", _QUIET_ENDPOINTS),
+        *("--middleware", f"{NodeHeader.__module__}.{NodeHeader.__name__}"),
     ]
     if isinstance(profile.target, GpuTarget):
         arguments += ["--gpu-memory-utilization", str(profile.target.utilization)]

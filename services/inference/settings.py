@@ -5,6 +5,8 @@ used stops the start with a sentence that names the variable.
 """
 
 import os
+import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,8 @@ from services.inference.errors import SettingsError
 # deadline for a request is 30 s, so nothing that is still wanted takes longer.
 DEFAULT_SHUTDOWN_S = 30
 
+# It goes into a header and a label.
+_NODE_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -28,6 +32,7 @@ class Settings:
             ``$DATA_DIR/models``, and ``data/models`` without ``DATA_DIR``).
         host: address to serve on (``INFERENCE_HOST``, 127.0.0.1).
         port: TCP port to serve on (``INFERENCE_PORT``, 8101).
+        node: this node's name in its answers (``INFERENCE_NODE``; by default the host's).
         api_key: key that vLLM asks of its clients (``INFERENCE_API_KEY``); None: no key.
         cpus: cores of this node, in vLLM's notation such as ``0``, ``0-3`` or ``0,2``
             (``INFERENCE_CPUS``); None: chosen by the launcher. CPU profiles only.
@@ -49,6 +54,7 @@ class Settings:
     model_dir: Path = Path("data/models")
     host: str = "127.0.0.1"
     port: int = 8101
+    node: str = "node"
     api_key: str | None = field(default=None, repr=False)
     cpus: str | None = None
     kv_gib: int | None = None
@@ -77,6 +83,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         model_dir=Path(env.get("MODEL_DIR") or data_dir / "models"),
         host=env.get("INFERENCE_HOST") or "127.0.0.1",
         port=_integer(env, "INFERENCE_PORT", default=8101, low=1, high=65535),
+        node=_node_name(env),
         api_key=env.get("INFERENCE_API_KEY") or None,
         cpus=env.get("INFERENCE_CPUS") or None,
         kv_gib=_optional_integer(env, "INFERENCE_KV_GIB", low=1, high=4096),
@@ -101,6 +108,16 @@ def prepare_hub_client() -> None:
     """
     os.environ["HF_HUB_DISABLE_XET"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+def _node_name(env: Mapping[str, str]) -> str:
+    name = env.get("INFERENCE_NODE") or socket.gethostname()
+    if not _NODE_NAME.fullmatch(name):
+        raise SettingsError(
+            f"INFERENCE_NODE is {name!r}; use up to 253 letters, digits, dots, hyphens and "
+            "underscores."
+        )
+    return name
 
 
 def _switch(env: Mapping[str, str], name: str, *, default: bool) -> bool:

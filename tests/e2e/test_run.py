@@ -46,6 +46,7 @@ def test_an_order_by_number_gives_its_tracking_number(alice: openai.OpenAI, ques
     answer, about = ask(alice, question)
     assert TRACKING in answer
     assert about["tools"] == ["query_order_status"]
+    assert about["node"] == "node-1"
 
 
 @pytest.mark.parametrize(

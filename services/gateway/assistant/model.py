@@ -88,8 +88,7 @@ class ModelCall:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     node: str | None = None
-    """The node that answered, where it names itself in `x-node`. vllm-router hands a node's headers
-    through but names no node itself, and vLLM sends no such header, so it is None behind them."""
+    """The node that answered, where it names itself in `x-node`, as our nodes do."""
 
 
 @dataclass(frozen=True, slots=True)
