@@ -6,6 +6,7 @@ GatewayError                    has an HTTP status and OpenAI's error fields
 ├── NotFoundError               404  model, session or address
 ├── MethodNotAllowedError       405
 ├── BodyTooLargeError           413
+├── RateLimitedError            429  a shop, customer, session or address asks too much
 ├── SessionBusyError            429  other messages of the session are being answered
 ├── InternalError               500  a fault of ours; says nothing of its inside
 ├── ModelFailedError            502  the model endpoint answered, but not usably
@@ -102,21 +103,30 @@ class BodyTooLargeError(GatewayError):
     default_code = "body_too_large"
 
 
-class SessionBusyError(GatewayError):
-    """Other messages of this session held the turn until the waiting time was over."""
+class RateLimitedError(GatewayError):
+    """A shop, customer, session or address asks more than it may."""
 
     status = 429
     type = "rate_limit_error"
-    default_code = "session_busy"
+    default_code = "rate_limit_exceeded"
 
-    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: str | None = None, retry_after_s: int) -> None:
+        super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
 
     @property
     def headers(self) -> dict[str, str]:
         """Say when to come back."""
         return {"retry-after": str(self.retry_after_s)}
+
+
+class SessionBusyError(RateLimitedError):
+    """Other messages of this session held the turn until the waiting time was over."""
+
+    default_code = "session_busy"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=1)
 
 
 class InternalError(GatewayError):
