@@ -17,6 +17,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from services.gateway.api.chat import Desk, chat_router
+from services.gateway.api.customers import customers_router
 from services.gateway.api.health import Ping, health_router
 from services.gateway.api.http import add_request_id, json_response, request_id
 from services.gateway.api.logs import make_log
@@ -97,7 +98,12 @@ def create_app(settings: Settings) -> Litestar:
         "tools": tools.learn,
     }
     return _litestar(
-        [chat_router(desk), sessions_router(desk), health_router(pings, metrics)],
+        [
+            chat_router(desk),
+            sessions_router(desk),
+            customers_router(desk, make_log("info")),
+            health_router(pings, metrics),
+        ],
         _lifespan(
             work=(tools.keep_learning, waiting.listen, sessions.keep_leases),
             closers=(redis.aclose, openai_client.close, tools_http.aclose),

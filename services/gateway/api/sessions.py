@@ -19,7 +19,8 @@ class MemoryUnavailableError(GatewayError):
     default_code = "memory_unavailable"
 
 
-def _away(exc: MemoryAwayError) -> MemoryUnavailableError:
+def memory_away(exc: MemoryAwayError) -> MemoryUnavailableError:
+    """Return what a client is told when Redis is away."""
     error = MemoryUnavailableError("Conversation memory is away at the moment. Try again soon.")
     error.__cause__ = exc
     return error
@@ -38,7 +39,7 @@ def sessions_router(desk: Desk) -> Router:
             turns = await desk.sessions.show(shop.id, session_id, customer)
         except MemoryAwayError as exc:
             visit.failed(exc)
-            raise _away(exc) from exc
+            raise memory_away(exc) from exc
         except BaseException as exc:
             visit.failed(exc)
             raise
@@ -56,7 +57,7 @@ def sessions_router(desk: Desk) -> Router:
             await desk.sessions.delete(shop.id, session_id, customer)
         except MemoryAwayError as exc:
             visit.failed(exc)
-            raise _away(exc) from exc
+            raise memory_away(exc) from exc
         except BaseException as exc:
             visit.failed(exc)
             raise

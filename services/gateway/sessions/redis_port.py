@@ -101,6 +101,22 @@ class RedisPort:
         self._circuit.worked()
         return reply
 
+    async def members(self, key: str) -> list[bytes]:
+        """Return a sorted set's members in order.
+
+        Raises:
+            MemoryAwayError: Redis is away, or was a moment ago.
+        """
+        if not self._circuit.allows():
+            raise MemoryAwayError("Redis did not answer a moment ago.")
+        try:
+            reply = await cast("Awaitable[list[bytes]]", self._client.zrange(key, 0, -1))
+        except (RedisError, OSError, TimeoutError) as exc:
+            self._circuit.failed()
+            raise MemoryAwayError(f"Redis: {type(exc).__name__}") from exc
+        self._circuit.worked()
+        return reply
+
     async def ping(self) -> None:
         """Ask Redis whether it is there, whatever the circuit says.
 

@@ -7,6 +7,9 @@ Keys of a session `S = xiaoer:{shop}:session:{id}`:
     S:queue   list    tickets waiting, first come first served
     S:alive   hash    ticket -> until when it counts as waiting (ms); a killed waiter's runs out
 
+A customer's sessions are listed in `xiaoer:{shop}:customer:{id}:sessions`, a sorted set by when
+each is forgotten (seconds), so that all of them can be shown and erased.
+
 A ticket is `{process}.{number}`; whoever ends a turn wakes the next ticket's process through the
 channel `xiaoer:wake:{process}`.
 """
@@ -58,8 +61,9 @@ redis.call('PEXPIRE', KEYS[4], ARGV[4] * 2)
 return {'wait'}
 """
 
-# KEYS: session, lock, queue, alive, new session (the same unless it moves)
-# ARGV: ticket, 'save' or 'drop', version when opened, owner, turns JSON, TTL s, new id ('' = stay)
+# KEYS: session, lock, queue, alive, new session (the same unless it moves), the customer's sessions
+# ARGV: ticket, 'save' or 'drop', version when opened, owner, turns JSON, TTL s, new id ('' = stay),
+#       session id from now on
 # The version is the fence: a holder whose lease ran out cannot overwrite a later turn, nor bring a
 # deleted session back.
 CLOSE = """
@@ -77,6 +81,12 @@ if ARGV[2] == 'save' then
       redis.call('DEL', KEYS[1])
       redis.call('HSET', KEYS[1], 'owner', ARGV[4], 'moved', ARGV[7])
       redis.call('EXPIRE', KEYS[1], ARGV[6])
+    end
+    if ARGV[4] ~= '' then
+      local now = tonumber(redis.call('TIME')[1])
+      redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now)
+      redis.call('ZADD', KEYS[6], now + ARGV[6], ARGV[8])
+      redis.call('EXPIRE', KEYS[6], ARGV[6])
     end
     outcome = 'saved'
   end
@@ -119,4 +129,17 @@ DELETE = """
 local s = redis.call('HMGET', KEYS[1], 'owner', 'moved')
 if not s[1] or s[2] or s[1] ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
+"""
+
+# KEYS: the customer's sessions, each session      ARGV: customer
+# A session that has become somebody else's meanwhile is left alone.
+ERASE = """
+local erased = 0
+for i = 2, #KEYS do
+  if redis.call('HGET', KEYS[i], 'owner') == ARGV[1] then
+    erased = erased + redis.call('DEL', KEYS[i])
+  end
+end
+redis.call('DEL', KEYS[1])
+return erased
 """

@@ -80,6 +80,7 @@ class SessionBook:
         self._leave = Script(scripts.LEAVE)
         self._renew = Script(scripts.RENEW)
         self._delete = Script(scripts.DELETE)
+        self._erase = Script(scripts.ERASE)
         self._held: dict[str, str] = {}
 
     async def open(
@@ -181,6 +182,34 @@ class SessionBook:
         if not await self._port.run(self._delete, (key,), (customer or "",)):
             raise not_found()
 
+    async def of_customer(self, shop_id: str, customer: str) -> dict[str, list[StoredTurn]]:
+        """Return all that is remembered of a customer, by session, the oldest session first.
+
+        Raises:
+            MemoryAwayError: Redis is away.
+        """
+        found = {}
+        for member in await self._port.members(_customer_key(shop_id, customer)):
+            session_id = member.decode()
+            try:
+                found[session_id] = await self.show(shop_id, session_id, customer)
+            except NotFoundError:
+                continue  # Forgotten or deleted since it was listed.
+        return found
+
+    async def erase(self, shop_id: str, customer: str) -> int:
+        """Forget all sessions of a customer at once; return how many there were.
+
+        A turn under way in one of them is answered but not remembered.
+
+        Raises:
+            MemoryAwayError: Redis is away.
+        """
+        index = _customer_key(shop_id, customer)
+        listed = [_key(shop_id, member.decode()) for member in await self._port.members(index)]
+        erased: int = await self._port.run(self._erase, (index, *listed), (customer,))
+        return erased
+
     async def keep_leases(self) -> None:
         """Renew the leases of turns under way, until cancelled."""
         while True:
@@ -223,11 +252,15 @@ class SessionBook:
     async def _end(self, turn: Turn, how: str, owner: str, turns: bytes, new_id: str) -> bytes:
         key = _key(turn.shop_id, turn.session_id)
         target = _key(turn.shop_id, new_id) if new_id else key
+        stays = new_id or turn.session_id
         self._held.pop(turn.ticket, None)
         outcome: bytes = await self._port.run(
             self._close,
-            (key, f"{key}:lock", f"{key}:queue", f"{key}:alive", target),
-            (turn.ticket, how, turn.version, owner, turns, self._limits.ttl_s, new_id),
+            (
+                *(key, f"{key}:lock", f"{key}:queue", f"{key}:alive", target),
+                _customer_key(turn.shop_id, owner),
+            ),
+            (turn.ticket, how, turn.version, owner, turns, self._limits.ttl_s, new_id, stays),
         )
         return outcome
 
@@ -263,3 +296,7 @@ def _busy() -> SessionBusyError:
 
 def _key(shop_id: str, session_id: str) -> str:
     return f"xiaoer:{shop_id}:session:{session_id}"
+
+
+def _customer_key(shop_id: str, customer: str) -> str:
+    return f"xiaoer:{shop_id}:customer:{customer}:sessions"

@@ -1,0 +1,92 @@
+"""`GET` and `DELETE /v1/customers/me`: all that is kept of the signed-in customer.
+
+Whose data it is comes from the customer's token. A shop's server that acts for a customer signs a
+token for them.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+from litestar import Response, Router, delete, get
+
+from services.gateway.api.chat import Desk
+from services.gateway.api.http import PlainRequest, json_response
+from services.gateway.api.sessions import memory_away
+from services.gateway.api.visits import Visit
+from services.gateway.errors import MemoryAwayError, NotAuthenticatedError
+from services.gateway.identity.shops import Shop
+
+
+def customers_router(desk: Desk, audit_log: Any) -> Router:
+    """Return the routes of a customer's own data.
+
+    Args:
+        desk: what the handlers work with.
+        audit_log: keeps a line of each export and erasure, whatever the service's log level.
+    """
+
+    def identify(request: PlainRequest, visit: Visit) -> tuple[Shop, str]:
+        shop, customer = desk.identify(request, visit)
+        if customer is None:
+            raise NotAuthenticatedError(
+                "This is a customer's own data. Send the customer's token as X-Customer-Token.",
+                code="missing_customer_token",
+                param="X-Customer-Token",
+            )
+        return shop, customer
+
+    def audit(action: str, shop: Shop, customer: str, visit: Visit, sessions: int) -> None:
+        audit_log.info(
+            "audit",
+            action=action,
+            request_id=visit.request_id,
+            shop=shop.id,
+            customer=customer_digest(shop.id, customer),
+            sessions=sessions,
+        )
+
+    @get("/me", summary="Export what is kept of them", tags=["customers"])
+    async def export(request: PlainRequest) -> Response[Any]:
+        """Every session with its turns, tool calls and results."""
+        visit = desk.visit(request, "customers")
+        try:
+            shop, customer = identify(request, visit)
+            sessions = await desk.sessions.of_customer(shop.id, customer)
+        except MemoryAwayError as exc:
+            visit.failed(exc)
+            raise memory_away(exc) from exc
+        except BaseException as exc:
+            visit.failed(exc)
+            raise
+        audit("export", shop, customer, visit, len(sessions))
+        visit.done()
+        listed = [{"session_id": name, "turns": turns} for name, turns in sessions.items()]
+        body = {"shop": shop.id, "customer": customer, "sessions": listed}
+        return json_response(msgspec.json.encode(body))
+
+    @delete("/me", status_code=204, summary="Erase what is kept of them", tags=["customers"])
+    async def erase(request: PlainRequest) -> None:
+        """Forgets all sessions at once. A line in the log remains that holds no content."""
+        visit = desk.visit(request, "customers")
+        try:
+            shop, customer = identify(request, visit)
+            erased = await desk.sessions.erase(shop.id, customer)
+        except MemoryAwayError as exc:
+            visit.failed(exc)
+            raise memory_away(exc) from exc
+        except BaseException as exc:
+            visit.failed(exc)
+            raise
+        audit("erase", shop, customer, visit, erased)
+        visit.done()
+
+    return Router(path="/v1/customers", route_handlers=[export, erase])
+
+
+def customer_digest(shop_id: str, customer: str) -> str:
+    """Return what stands for a customer in the audit log.
+
+    Who knows the customer's id can find its lines; the lines do not give the id away at sight.
+    """
+    return hashlib.blake2b(f"{shop_id}\0{customer}".encode(), digest_size=16).hexdigest()
