@@ -1,40 +1,17 @@
 """HTTP in and out: parse, call one tool, shape the reply."""
 
-import asyncio
-import time
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import structlog
 from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from services.tools.calls import Call
-from services.tools.catalogue.store import CatalogueStore, CatalogueView, view
-from services.tools.db.engine import Database
-from services.tools.errors import InvalidBody, RequestError, Unavailable
-from services.tools.registry import Registry
+from services.tools.catalogue.store import CatalogueView, view
+from services.tools.errors import InvalidBody
 from services.tools.request_id import request_id
-from services.tools.telemetry import Metrics
-from services.tools.text import language_of
-from services.tools.tokens import TokenVerifier
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The parts that handlers need, put together in app.py."""
-
-    registry: Registry
-    tokens: TokenVerifier
-    database: Database
-    catalogue: CatalogueStore
-    metrics: Metrics
-    log: structlog.typing.FilteringBoundLogger
-    deadline_s: float
+from services.tools.service import Service
 
 
 class Tools(Controller):
@@ -58,46 +35,20 @@ class Tools(Controller):
 
         An expected miss is a 200 with `{"error": …}`. Needs a service token.
         """
-        started = time.perf_counter()
-        outcome = "internal_error"
-        shop = None
-        try:
-            async with asyncio.timeout(service.deadline_s):
-                call = _call(request, service)
-                shop = call.caller.shop
-                tool = service.registry.get(name)
-                result = await tool.run(call, _arguments(await request.body()))
-            outcome = getattr(result, "error", "ok")
-            return Response(msgspec.json.encode(result), media_type=MediaType.JSON)
-        except TimeoutError as exc:
-            outcome = "deadline_exceeded"
-            message = f"The tool took longer than {service.deadline_s:g} s."
-            raise Unavailable(message, code=outcome) from exc
-        except RequestError as exc:
-            outcome = exc.code
-            raise
-        except HTTPException as exc:
-            outcome = "body_too_large" if exc.status_code == 413 else "invalid_request"
-            raise
-        finally:
-            seconds = time.perf_counter() - started
-            label = name if name in service.registry else "unknown"
-            service.metrics.tool_called(label, outcome, seconds)
-            service.log.info(
-                "tool_called",
-                request_id=request_id(request.scope),
-                shop=shop,
-                tool=label,
-                outcome=outcome,
-                ms=round(seconds * 1000, 1),
-            )
+
+        async def arguments() -> dict[str, Any]:
+            return _arguments(await request.body())
+
+        known_id = request_id(request.scope)
+        result = await service.run(name, request.headers, known_id, arguments)
+        return Response(result, media_type=MediaType.JSON)
 
     @get("/catalogue", summary="Product names of a shop")
     async def catalogue(
         self, request: Request[Any, Any, Any], service: NamedDependency[Service]
     ) -> Response[CatalogueView | None]:
         """SKUs and names of the token's shop; 304 if If-None-Match has this version's ETag."""
-        caller = service.tokens.caller(request.headers.get("authorization"))
+        caller = service.caller(request.headers)
         index = await service.catalogue.index(caller.shop)
         tag = f'"{index.version}"'
         if request.headers.get("if-none-match") == tag:
@@ -125,15 +76,6 @@ class Operations(Controller):
         return Response(
             generate_latest(service.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST}
         )
-
-
-def _call(request: Request[Any, Any, Any], service: Service) -> Call:
-    return Call(
-        caller=service.tokens.caller(request.headers.get("authorization")),
-        language=language_of(request.headers.get("accept-language")),
-        database=service.database,
-        catalogue=service.catalogue,
-    )
 
 
 def _arguments(body: bytes) -> dict[str, Any]:

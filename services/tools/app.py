@@ -6,28 +6,20 @@ from typing import Any, TextIO
 
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from services.tools.api import Operations, Service, Tools
+from services.tools.api import Operations, Tools
 from services.tools.catalogue.store import CatalogueStore
 from services.tools.db.engine import Database
-from services.tools.errors import RequestError, error_body
 from services.tools.inventory import query_inventory
 from services.tools.orders import list_recent_orders, query_order_status
 from services.tools.registry import Registry, Tool
 from services.tools.request_id import add_request_id, request_id
+from services.tools.service import Service
 from services.tools.settings import Settings
 from services.tools.telemetry import Metrics, make_logger
 from services.tools.tokens import TokenVerifier
-
-_CODES = {
-    400: "invalid_request",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "body_too_large",
-}
 
 
 def create_registry() -> Registry:
@@ -92,24 +84,6 @@ def create_app(settings: Settings, *, log_stream: TextIO | None = None) -> Lites
 def _answer_error(
     request: Request[Any, Any, Any], exc: Exception, service: Service
 ) -> Response[dict[str, Any]]:
-    """Turn any failure into the one error shape; only the log learns what broke inside."""
-    known_id = request_id(request.scope)
-    if isinstance(exc, RequestError):
-        status, code, message, param = exc.status, exc.code, exc.message, exc.param
-    elif isinstance(exc, HTTPException) and exc.status_code < 500:
-        status, param = exc.status_code, None
-        code, message = _CODES.get(status, "invalid_request"), exc.detail
-    else:
-        status, code, param = 500, "internal_error", None
-        message = "Something went wrong here; the log has it under this request id."
-        service.log.error("request_failed", request_id=known_id, exc_info=exc)
-    if status == 503:
-        service.log.warning("unavailable", request_id=known_id, code=code, cause=_kind(exc))
-    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-    body = error_body(code, message, param=param, request_id=known_id)
-    return Response(body, status_code=status, headers=headers)
-
-
-def _kind(exc: Exception) -> str:
-    """Class of what caused it; its text may hold data."""
-    return type(exc.__cause__ or exc).__name__
+    failure = service.failure(exc, request_id(request.scope))
+    headers = {"www-authenticate": "Bearer"} if failure.status == 401 else {}
+    return Response(failure.body, status_code=failure.status, headers=headers)
