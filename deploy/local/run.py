@@ -130,6 +130,8 @@ def _on_signals(supervisor: Supervisor, board: Board) -> asyncio.Event:
 
 
 def _ready_text(settings: LocalSettings, credentials: Credentials, seconds: float) -> str:
+    if credentials.customer_token_secret is None:
+        return _ready_text_without_tokens(settings, credentials, seconds)
     tokens = {
         name: credentials.customer_token(name, settings.token_ttl_s) for name in ("alice", "bob")
     }
@@ -146,6 +148,24 @@ curl -sS {url}/v1/chat/completions \\
   -H 'X-Customer-Token: {tokens["alice"]}' \\
   -H 'Content-Type: application/json' \\
   -d '{{"model": "xiaoer", "messages": [{{"role": "user", "content": "{question}"}}]}}'
+
+Logs are in {settings.logs_dir}. Ctrl-C stops everything."""
+
+
+def _ready_text_without_tokens(
+    settings: LocalSettings, credentials: Credentials, seconds: float
+) -> str:
+    """Return the text for a demo shop that signs its customers' tokens elsewhere."""
+    url = settings.gateway_url
+    return f"""
+ready in {seconds:.1f} s: {url}
+
+The demo shop's customer tokens are signed by a key that is not kept here.
+
+curl -sS {url}/chat \\
+  -H 'Authorization: Bearer {credentials.shop_key}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"query": "What is your return policy?"}}'
 
 Logs are in {settings.logs_dir}. Ctrl-C stops everything."""
 

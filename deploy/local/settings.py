@@ -13,6 +13,8 @@ from deploy.local.errors import SettingsError
 # A customer's token is for trying things out on one's own machine; a shop's own page makes one
 # for each visit.
 DEFAULT_TOKEN_TTL_S = 7 * 24 * 3600
+MAX_TOKEN_TTL_S = 31 * 24 * 3600
+"""The gateway accepts no token that ends later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> LocalSettings:
             _text(env, "SHOPS_FILE", str(Path(__file__).with_name("shops.yaml")))
         ).absolute(),
         start_limit_s=_whole(env, "START_LIMIT_S", 600, 5, 36_000),
-        token_ttl_s=_whole(env, "TOKEN_TTL_S", DEFAULT_TOKEN_TTL_S, 1, 31_536_000),
+        token_ttl_s=_whole(env, "TOKEN_TTL_S", DEFAULT_TOKEN_TTL_S, 1, MAX_TOKEN_TTL_S),
         started_s=_seconds(env.get("XIAOER_STARTED_S")),
         # Services are started from the repository's root: what was relative to us is not to them.
         environ={**env, "DATA_DIR": str(data_dir)},

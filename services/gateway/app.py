@@ -17,6 +17,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from services.gateway.api.chat import Desk, chat_router
+from services.gateway.api.cors import Cors
 from services.gateway.api.customers import customers_router
 from services.gateway.api.health import Ping, health_router
 from services.gateway.api.http import add_request_id, json_response, request_id
@@ -39,7 +40,8 @@ from services.gateway.errors import (
     MethodNotAllowedError,
     NotFoundError,
 )
-from services.gateway.identity.shops import load_shops
+from services.gateway.identity.directory import ShopDirectory
+from services.gateway.identity.jwks import KeySources
 from services.gateway.identity.tokens import Authenticator, ServiceTokens
 from services.gateway.sessions.redis_port import RedisPort, connect
 from services.gateway.sessions.store import Limits as SessionLimits
@@ -67,7 +69,8 @@ def create_app(settings: Settings) -> Litestar:
     """
     log = make_log(settings.log_level)
     metrics = Metrics()
-    shops = load_shops(settings.shops_file, settings.shop_secrets_file)
+    directory = ShopDirectory(settings.shops_file, settings.shop_secrets_file, log)
+    key_sources = KeySources(log.warning)
 
     redis = connect(settings.redis_url)
     port = RedisPort(redis, metrics)
@@ -80,10 +83,10 @@ def create_app(settings: Settings) -> Litestar:
     tools_http = _tools_http(settings)
     service_tokens = ServiceTokens(settings.service_token_secret)
     tools = ToolsClient(tools_http, service_tokens, settings.tool_timeout_s, log.warning)
-    assistant = Assistant(model, tools, Prompts(shops), settings.tool_rounds, metrics)
+    assistant = Assistant(model, tools, Prompts(), settings.tool_rounds, metrics)
 
     desk = Desk(
-        authenticator=Authenticator(shops),
+        authenticator=Authenticator(directory, key_sources),
         conversation=Conversation(assistant, sessions),
         sessions=sessions,
         metrics=metrics,
@@ -105,10 +108,14 @@ def create_app(settings: Settings) -> Litestar:
             health_router(pings, metrics),
         ],
         _lifespan(
-            work=(tools.keep_learning, waiting.listen, sessions.keep_leases),
-            closers=(redis.aclose, openai_client.close, tools_http.aclose),
+            work=(
+                *(tools.keep_learning, waiting.listen, sessions.keep_leases, directory.follow),
+                lambda: key_sources.keep_fresh(directory.jwks_places),
+            ),
+            closers=(redis.aclose, openai_client.close, tools_http.aclose, key_sources.close),
             log=log,
         ),
+        Cors(lambda: directory.shops.origins),
         log,
     )
 
@@ -163,12 +170,13 @@ def _lifespan(
 def _litestar(
     routers: list[Router],
     lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]],
+    cors: Cors,
     log: Any,
 ) -> Litestar:
     return Litestar(
         route_handlers=routers,
         lifespan=[lifespan],
-        before_send=[add_request_id],
+        before_send=[add_request_id, cors.add_headers],
         exception_handlers={Exception: _error_handler(log)},
         openapi_config=OpenAPIConfig(
             title="Xiaoer gateway",

@@ -3,6 +3,7 @@
 GatewayError                    has an HTTP status and OpenAI's error fields
 ├── BadRequestError             400  the request itself must change
 ├── NotAuthenticatedError       401  shop key or customer token
+├── ForbiddenError              403  a key used from where it must not be
 ├── NotFoundError               404  model, session or address
 ├── MethodNotAllowedError       405
 ├── BodyTooLargeError           413
@@ -11,8 +12,10 @@ GatewayError                    has an HTTP status and OpenAI's error fields
 ├── InternalError               500  a fault of ours; says nothing of its inside
 ├── ModelFailedError            502  the model endpoint answered, but not usably
 ├── ModelUnavailableError       503  the model endpoint is away
+├── TokenKeysAwayError          503  a shop's public keys were never fetched yet
 └── DeadlineError               504  the request's time was spent
 MemoryAwayError                 Redis did not answer; the turn goes on without memory
+JwksError                       a shop's public keys cannot be fetched or used
 SettingsError                   the service cannot start; one sentence says why
 ClientGoneError                 the client hung up; there is nobody to answer
 
@@ -77,6 +80,14 @@ class NotAuthenticatedError(GatewayError):
     def headers(self) -> dict[str, str]:
         """Name the scheme, as RFC 9110 asks of every 401."""
         return {"www-authenticate": "Bearer"}
+
+
+class ForbiddenError(GatewayError):
+    """The shop key is good, but not from where it was sent."""
+
+    status = 403
+    type = "permission_error"
+    default_code = "forbidden"
 
 
 class NotFoundError(GatewayError):
@@ -154,6 +165,19 @@ class ModelUnavailableError(GatewayError):
         return {"retry-after": "2"}
 
 
+class TokenKeysAwayError(GatewayError):
+    """A shop's public keys are away and there is no earlier copy: nobody can be recognised."""
+
+    status = 503
+    type = "server_error"
+    default_code = "customer_token_keys_unavailable"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The keys are asked for again about this often while there are none."""
+        return {"retry-after": "5"}
+
+
 class DeadlineError(GatewayError):
     """The request's deadline passed before there was an answer."""
 
@@ -164,6 +188,10 @@ class DeadlineError(GatewayError):
 
 class MemoryAwayError(Exception):
     """Redis did not answer in time; conversation memory is unavailable."""
+
+
+class JwksError(Exception):
+    """A JSON Web Key Set cannot be fetched or used; the message says why and shows no key."""
 
 
 class SettingsError(Exception):

@@ -13,6 +13,7 @@ from services.gateway.errors import SettingsError
 
 SECRET_BYTES = 32
 """Least length of an HS256 secret (RFC 7518, section 3.2: as long as the hash)."""
+_SHOPS_FILE = "deploy/local/shops.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +23,8 @@ class Settings:
     service_token_secret: str
     """HS256 secret shared with the tools service; signs the service token. Required."""
     shop_secrets_file: Path
-    """JSON with each shop's key hash and customer-token secret, mode 0600. Required."""
-    shops_file: Path = Path("deploy/local/shops.yaml")
+    """JSON with each shop's hashed keys and token rules, mode 0600. Required; see `make shop`."""
+    shops_file: Path = Path(_SHOPS_FILE)
     """YAML with the public part of each shop: name, tone, policies."""
     gateway_host: str = "127.0.0.1"
     """Address to listen on."""
@@ -61,6 +62,29 @@ class Settings:
     """debug, info, warning or error."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopFiles:
+    """The two settings that the shops' command line needs."""
+
+    shops_file: Path
+    shop_secrets_file: Path
+
+
+def load_shop_files(env: Mapping[str, str] | None = None) -> ShopFiles:
+    """Read the names of the shops' files from `env` (the process's environment when absent).
+
+    Raises:
+        SettingsError: `SHOP_SECRETS_FILE` is not set.
+    """
+    reader = _Reader(os.environ if env is None else env)
+    return ShopFiles(
+        shops_file=Path(reader.text("SHOPS_FILE", _SHOPS_FILE)),
+        shop_secrets_file=Path(
+            reader.required("SHOP_SECRETS_FILE", "the JSON file with each shop's hashed keys")
+        ),
+    )
+
+
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `env` (the process's environment when absent).
 
@@ -79,12 +103,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             f"it has {len(secret.encode())}."
         )
     secrets_file = reader.required(
-        "SHOP_SECRETS_FILE", "the JSON file with each shop's key hash and token secret"
+        "SHOP_SECRETS_FILE", "the JSON file with each shop's hashed keys and token rules"
     )
     return Settings(
         service_token_secret=secret,
         shop_secrets_file=Path(secrets_file),
-        shops_file=Path(reader.text("SHOPS_FILE", "deploy/local/shops.yaml")),
+        shops_file=Path(reader.text("SHOPS_FILE", _SHOPS_FILE)),
         gateway_host=reader.text("GATEWAY_HOST", "127.0.0.1"),
         gateway_port=reader.whole("GATEWAY_PORT", 8080, 1, 65535),
         gateway_workers=reader.whole("GATEWAY_WORKERS", 1, 1, 64),

@@ -4,8 +4,6 @@ The thread runs uvicorn; the process as users run it (granian) is started by `Ga
 """
 
 import contextlib
-import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -23,28 +21,9 @@ import uvicorn
 from services.gateway.app import create_app
 from services.gateway.settings import Settings, load_settings
 from tests.support.redis_server import free_port
+from tests.support.shops import SHOP_KEYS, TOKEN_SECRETS, write_shop_files
 
 SERVICE_SECRET = "service-token-secret-of-the-tests-0123456789"
-SHOP_KEYS = {"demo": "sk-xiaoer-demo-key", "other": "sk-xiaoer-other-key"}
-TOKEN_SECRETS = {
-    "demo": "customer-token-secret-demo-0123456789",
-    "other": "customer-token-secret-other-0123456789",
-}
-SHOPS_YAML = """
-shops:
-  demo:
-    name: {zh: 小二数码, en: Xiaoer Digital}
-    tone: {zh: 亲切简洁, en: friendly and brief}
-    policies:
-      zh: ["签收后7天内可以无理由退货。", "满99元包邮。"]
-      en: ["You can return any item within 7 days.", "Shipping is free from ¥99."]
-  other:
-    name: {zh: 别家, en: Other Shop}
-    tone: {zh: 正式, en: formal}
-    policies:
-      zh: ["不退不换。"]
-      en: ["No returns."]
-"""
 
 
 def customer_token(customer: str = "alice", shop: str = "demo", **claims: Any) -> str:
@@ -73,21 +52,7 @@ def headers(
 
 def shop_files(folder: Path) -> dict[str, str]:
     """Write the shops' two files; return the settings that name them."""
-    shops, secrets = folder / "shops.yaml", folder / "secrets.json"
-    shops.write_text(SHOPS_YAML, "utf-8")
-    secrets.write_text(
-        json.dumps(
-            {
-                shop: {
-                    "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
-                    "customer_token_secret": TOKEN_SECRETS[shop],
-                }
-                for shop, key in SHOP_KEYS.items()
-            }
-        ),
-        "utf-8",
-    )
-    secrets.chmod(0o600)
+    shops, secrets = write_shop_files(folder)
     return {
         "SERVICE_TOKEN_SECRET": SERVICE_SECRET,
         "SHOPS_FILE": str(shops),

@@ -26,6 +26,7 @@ from services.gateway.api.streaming import StreamedAnswer
 from services.gateway.api.visits import Visit
 from services.gateway.assistant.conversation import Ask, Conversation
 from services.gateway.assistant.deadline import Deadline
+from services.gateway.identity.keys import ShopKey
 from services.gateway.identity.shops import Shop
 from services.gateway.identity.tokens import Authenticator
 from services.gateway.sessions.store import SessionBook, new_session_id
@@ -52,15 +53,29 @@ class Desk:
         deadline = Deadline(self.deadline_s)
         return Visit(endpoint, request_id(request.scope), deadline, self.metrics, self.log)
 
-    def identify(self, request: PlainRequest, visit: Visit) -> tuple[Shop, str | None]:
+    def admit(self, request: PlainRequest) -> tuple[Shop, ShopKey]:
+        """Return the shop of a request and the key that it came with.
+
+        Raises:
+            NotAuthenticatedError: the key is missing or wrong.
+            ForbiddenError: the key must not be used from there.
+        """
+        return self.authenticator.shop(
+            header(request.scope, b"authorization"), header(request.scope, b"origin")
+        )
+
+    async def identify(self, request: PlainRequest, visit: Visit) -> tuple[Shop, str | None]:
         """Return the shop and the customer of a request.
 
         Raises:
             NotAuthenticatedError: the key or the token is missing or wrong.
+            ForbiddenError: the key must not be used from there.
+            TokenKeysAwayError: the token cannot be checked at the moment.
         """
-        shop = self.authenticator.shop(header(request.scope, b"authorization"))
+        shop, visit.key = self.admit(request)
         visit.shop = shop.id
-        customer = self.authenticator.customer(shop, header(request.scope, b"x-customer-token"))
+        token = header(request.scope, b"x-customer-token")
+        customer = await self.authenticator.customer(shop, token)
         visit.signed_in = customer is not None
         return shop, customer
 
@@ -74,7 +89,7 @@ class Desk:
         """
         # Read first, and whole: a client in the middle of sending may not see an early reply.
         body = await read_body(request, self.max_body_bytes, visit.deadline)
-        shop, customer = self.identify(request, visit)
+        shop, customer = await self.identify(request, visit)
         chat = parse(body)
         return (
             Ask(
@@ -164,7 +179,7 @@ def _models_handler(desk: Desk) -> ControllerRouterHandler:
     @get("/v1/models", summary="The one model there is", tags=["chat"])
     async def models(request: PlainRequest) -> dict[str, Any]:
         """OpenAI's list of models."""
-        desk.authenticator.shop(header(request.scope, b"authorization"))
+        desk.admit(request)
         model = {"id": MODEL, "object": "model", "created": 1735689600, "owned_by": "xiaoer"}
         return {"object": "list", "data": [model]}
 

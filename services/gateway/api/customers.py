@@ -26,8 +26,8 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
         audit_log: keeps a line of each export and erasure, whatever the service's log level.
     """
 
-    def identify(request: PlainRequest, visit: Visit) -> tuple[Shop, str]:
-        shop, customer = desk.identify(request, visit)
+    async def identify(request: PlainRequest, visit: Visit) -> tuple[Shop, str]:
+        shop, customer = await desk.identify(request, visit)
         if customer is None:
             raise NotAuthenticatedError(
                 "This is a customer's own data. Send the customer's token as X-Customer-Token.",
@@ -51,7 +51,7 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
         """Every session with its turns, tool calls and results."""
         visit = desk.visit(request, "customers")
         try:
-            shop, customer = identify(request, visit)
+            shop, customer = await identify(request, visit)
             sessions = await desk.sessions.of_customer(shop.id, customer)
         except MemoryAwayError as exc:
             visit.failed(exc)
@@ -70,7 +70,7 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
         """Forgets all sessions at once. A line in the log remains that holds no content."""
         visit = desk.visit(request, "customers")
         try:
-            shop, customer = identify(request, visit)
+            shop, customer = await identify(request, visit)
             erased = await desk.sessions.erase(shop.id, customer)
         except MemoryAwayError as exc:
             visit.failed(exc)

@@ -34,7 +34,7 @@ def sessions_router(desk: Desk) -> Router:
         """Turns as they are stored, oldest first, tool calls and results included."""
         visit = desk.visit(request, "sessions")
         try:
-            shop, customer = desk.identify(request, visit)
+            shop, customer = await desk.identify(request, visit)
             check_session_id(session_id, "session_id")
             turns = await desk.sessions.show(shop.id, session_id, customer)
         except MemoryAwayError as exc:
@@ -52,7 +52,7 @@ def sessions_router(desk: Desk) -> Router:
         """Forgets it at once; a turn under way is answered but not remembered."""
         visit = desk.visit(request, "sessions")
         try:
-            shop, customer = desk.identify(request, visit)
+            shop, customer = await desk.identify(request, visit)
             check_session_id(session_id, "session_id")
             await desk.sessions.delete(shop.id, session_id, customer)
         except MemoryAwayError as exc:

@@ -7,6 +7,7 @@ from services.gateway.api.metrics import Metrics
 from services.gateway.assistant.conversation import Reply
 from services.gateway.assistant.deadline import Deadline
 from services.gateway.errors import ClientGoneError, GatewayError
+from services.gateway.identity.keys import ShopKey
 
 
 class Visit:
@@ -26,6 +27,7 @@ class Visit:
         self.request_id = request_id
         self.deadline = deadline
         self.shop = "unknown"
+        self.key: ShopKey | None = None
         self.signed_in = False
         self.streamed = False
         self._endpoint = endpoint
@@ -81,6 +83,7 @@ class Visit:
             request_id=self.request_id,
             endpoint=self._endpoint,
             shop=self.shop,
+            key=self.key.id if self.key else None,
             signed_in=self.signed_in,
             streamed=self.streamed,
             outcome=outcome,

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from services.gateway.assistant.types import Message, StoredTurn
-from services.gateway.identity.shops import Language, Shop, ShopProfile, Shops
+from services.gateway.identity.shops import Language, Shop, ShopProfile
 
 _FOLDER = Path(__file__).parent / "prompts"
 
@@ -48,19 +48,19 @@ def _render(
 
 
 class Prompts:
-    """Builds the messages of a model call. System messages are rendered once, at start."""
+    """Builds the messages of a model call. System messages are rendered once per profile."""
 
-    def __init__(self, shops: Shops) -> None:
-        templates = environment()
-        languages: tuple[Language, Language] = ("zh", "en")
-        self._system = {
-            (shop.id, language): {
-                "role": "system",
-                "content": render_system(templates, shop.profile, language),
-            }
-            for shop in shops
-            for language in languages
-        }
+    def __init__(self) -> None:
+        self._templates = environment()
+        self._system: dict[tuple[str, Language], tuple[ShopProfile, dict[str, Any]]] = {}
+
+    def _system_message(self, shop: Shop, language: Language) -> dict[str, Any]:
+        profile, message = self._system.get((shop.id, language), (None, {}))
+        if profile is not shop.profile:
+            content = render_system(self._templates, shop.profile, language)
+            message = {"role": "system", "content": content}
+            self._system[shop.id, language] = shop.profile, message
+        return message
 
     def messages(
         self,
@@ -77,7 +77,7 @@ class Prompts:
             history: the session's turns, oldest first.
             conversation: the client's messages; the last is the user's new one.
         """
-        messages: list[dict[str, Any]] = [self._system[shop.id, language]]
+        messages: list[dict[str, Any]] = [self._system_message(shop, language)]
         for turn in history:
             messages.append({"role": "user", "content": plain(turn.user)})
             messages.extend(_tool_messages(turn))

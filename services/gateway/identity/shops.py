@@ -1,11 +1,9 @@
-"""Shops: the public part (name, tone, policies) and the secret part (key hash, token secret).
+"""Shops: the public part (name, tone, policies) joined with the secret part (keys, token rules).
 
-Both files are read once, at start. Nothing here knows about HTTP.
+Reads files and nothing else; `directory` reads them again when they change. Nothing here knows
+about HTTP.
 """
 
-import hashlib
-import hmac
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -14,7 +12,9 @@ import msgspec
 import yaml
 
 from services.gateway.errors import SettingsError
-from services.gateway.settings import SECRET_BYTES
+from services.gateway.identity.jwks import KeySet
+from services.gateway.identity.keys import ShopKey, key_hash, same_hash
+from services.gateway.identity.secret_file import TokenRules, read_secrets
 
 Language = Literal["zh", "en"]
 
@@ -45,39 +45,41 @@ class _ShopsFile(msgspec.Struct, forbid_unknown_fields=True):
     shops: dict[str, ShopProfile]
 
 
-class _ShopSecrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    key_sha256: str
-    customer_token_secret: str
-
-
 class Shop(msgspec.Struct, frozen=True):
     """One shop with what is needed to recognise its requests and speak for it."""
 
     id: str
     profile: ShopProfile
-    key_sha256: bytes
-    customer_token_secret: str
+    keys: tuple[ShopKey, ...] = ()
+    token_rules: TokenRules | None = None
+    token_keys: KeySet | None = None
+    """Public keys that stand in the secrets file; None where a secret or a URL is used."""
 
 
 class Shops:
-    """All shops of this gateway, found by their key."""
+    """All shops of this gateway as their files were when they were read."""
 
     def __init__(self, shops: list[Shop]) -> None:
         self._shops = shops
+        self.origins = frozenset(
+            origin for shop in shops for key in shop.keys for origin in key.origins
+        )
+        """Where any shop's public key may be used."""
 
     def __iter__(self) -> Iterator[Shop]:
         return iter(self._shops)
 
-    def by_key(self, key: str) -> Shop | None:
-        """Return the shop whose key this is.
+    def by_key(self, key: str) -> tuple[Shop, ShopKey] | None:
+        """Return the shop whose key this is, and what is kept of the key.
 
-        Every shop is compared, in constant time each, so that timing tells nothing about keys.
+        Every key is compared, in constant time each, so that timing tells nothing about them.
         """
-        digest = hashlib.sha256(key.encode()).digest()
-        found: Shop | None = None
+        digest = key_hash(key)
+        found: tuple[Shop, ShopKey] | None = None
         for shop in self._shops:
-            if hmac.compare_digest(shop.key_sha256, digest):
-                found = shop
+            for known in shop.keys:
+                if same_hash(known.sha256, digest):
+                    found = shop, known
         return found
 
 
@@ -87,43 +89,39 @@ def load_shops(shops_file: Path, secrets_file: Path) -> Shops:
     Raises:
         SettingsError: a file is missing or wrong, or a shop has no secrets; says which.
     """
-    profiles = _read_profiles(shops_file)
-    secrets = _read_secrets(secrets_file)
+    profiles = read_profiles(shops_file)
+    secrets = read_secrets(secrets_file)
     if unknown := sorted(secrets.keys() - profiles.keys()):
-        raise SettingsError(f"{secrets_file} has secrets for {unknown[0]!r}, not in {shops_file}.")
+        raise SettingsError(
+            f"{secrets_file} has secrets for {unknown[0]!r}, not in {shops_file}. Describe the "
+            f'shop there, or run: make shop ARGS="remove {unknown[0]}"'
+        )
     shops = []
+    hashes: set[str] = set()
     for shop_id, profile in profiles.items():
-        if not shop_id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in shop_id):
-            raise SettingsError(
-                f"{shops_file}: {shop_id!r} is no shop id; use letters, digits, '-' and '_'."
-            )
         if shop_id not in secrets:
             raise SettingsError(
-                f"{secrets_file} has no entry for shop {shop_id!r}; add its key_sha256 and "
-                "customer_token_secret."
+                f"{secrets_file} has no entry for shop {shop_id!r}; run: "
+                f'make shop ARGS="add {shop_id}"'
             )
-        shops.append(_join(shop_id, profile, secrets[shop_id], secrets_file))
-    if len({shop.key_sha256 for shop in shops}) != len(shops):
-        raise SettingsError(f"{secrets_file}: two shops have the same key; give each its own.")
+        entry = secrets[shop_id]
+        for key in entry.keys:
+            if key.sha256 in hashes:
+                raise SettingsError(
+                    f"{secrets_file}: key {key.id} of shop {shop_id!r} is there twice; revoke one."
+                )
+            hashes.add(key.sha256)
+        rules = entry.customer_tokens
+        shops.append(Shop(shop_id, profile, entry.keys, rules, rules.key_set()))
     return Shops(shops)
 
 
-def _join(shop_id: str, profile: ShopProfile, secret: _ShopSecrets, path: Path) -> Shop:
-    try:
-        digest = bytes.fromhex(secret.key_sha256)
-    except ValueError as exc:
-        raise SettingsError(f"{path}: key_sha256 of shop {shop_id!r} is not hexadecimal.") from exc
-    if len(digest) != hashlib.sha256().digest_size:
-        raise SettingsError(f"{path}: key_sha256 of shop {shop_id!r} must have 64 hex digits.")
-    if len(secret.customer_token_secret.encode()) < SECRET_BYTES:
-        raise SettingsError(
-            f"{path}: customer_token_secret of shop {shop_id!r} must have at least "
-            f"{SECRET_BYTES} bytes."
-        )
-    return Shop(shop_id, profile, digest, secret.customer_token_secret)
+def read_profiles(path: Path) -> dict[str, ShopProfile]:
+    """Read the public part of all shops.
 
-
-def _read_profiles(path: Path) -> dict[str, ShopProfile]:
+    Raises:
+        SettingsError: the file is missing or wrong; says which.
+    """
     try:
         raw = yaml.safe_load(path.read_text("utf-8"))
         shops = msgspec.convert(raw, _ShopsFile).shops
@@ -133,21 +131,9 @@ def _read_profiles(path: Path) -> dict[str, ShopProfile]:
         raise SettingsError(f"SHOPS_FILE {path} is not as it should be: {exc}") from exc
     if not shops:
         raise SettingsError(f"SHOPS_FILE {path} names no shop; add one under `shops:`.")
+    for shop_id in shops:
+        if not shop_id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in shop_id):
+            raise SettingsError(
+                f"{path}: {shop_id!r} is no shop id; use letters, digits, '-' and '_'."
+            )
     return shops
-
-
-def _read_secrets(path: Path) -> dict[str, _ShopSecrets]:
-    try:
-        mode = path.stat().st_mode
-        raw = path.read_bytes()
-    except OSError as exc:
-        raise SettingsError(f"SHOP_SECRETS_FILE {path} cannot be read: {exc.strerror}.") from exc
-    if mode & stat.S_IRWXO:
-        raise SettingsError(
-            f"SHOP_SECRETS_FILE {path} is open to every user of this machine; run: chmod 600 {path}"
-        )
-    try:
-        return msgspec.json.decode(raw, type=dict[str, _ShopSecrets])
-    except msgspec.DecodeError as exc:
-        # The library's message names the place, never a value: it is safe to show.
-        raise SettingsError(f"SHOP_SECRETS_FILE {path} is not as it should be: {exc}") from exc

@@ -9,14 +9,8 @@ import pytest
 
 from tests.integration.gateway.conftest import Client
 from tests.support.fake_model import FakeModel, say
-from tests.support.gateway import (
-    SHOP_KEYS,
-    TOKEN_SECRETS,
-    ServerThread,
-    customer_token,
-    headers,
-    request,
-)
+from tests.support.gateway import ServerThread, customer_token, headers, request
+from tests.support.shops import SHOP_KEYS, TOKEN_SECRETS
 
 HI = [{"role": "user", "content": "hi"}]
 

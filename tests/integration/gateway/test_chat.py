@@ -9,7 +9,8 @@ import pytest
 from tests.integration.gateway.conftest import Client
 from tests.support.fake_model import FakeModel, call, say
 from tests.support.fake_tools import CATALOGUE, ORDER, FakeTools
-from tests.support.gateway import SHOP_KEYS, ServerThread, customer_token, request
+from tests.support.gateway import ServerThread, customer_token, request
+from tests.support.shops import SHOP_KEYS
 
 
 @pytest.fixture

@@ -17,15 +17,9 @@ from services.gateway.sessions.redis_port import RedisPort, Script, connect
 from tests.integration.gateway.conftest import Client, wait_ready
 from tests.support.fake_model import FakeModel, call, say
 from tests.support.fake_tools import FakeTools
-from tests.support.gateway import (
-    SHOP_KEYS,
-    GatewayProcess,
-    ServerThread,
-    gateway_server,
-    headers,
-    request,
-)
+from tests.support.gateway import GatewayProcess, ServerThread, gateway_server, headers, request
 from tests.support.redis_server import RedisServer
+from tests.support.shops import SHOP_KEYS
 
 LONG = "This is a sentence. " * 200
 PRICE = ("query_inventory", {"product": "WH-PRO-001"})

@@ -162,8 +162,9 @@ async def make_prompts(place: Place, *, streamed: bool) -> list[Prompt]:
     """Have the gateway's own code make each question's request to the model server."""
     credentials = load_credentials(place.settings.secrets_dir)
     shops = load_shops(place.settings.shops_file, credentials.shop_secrets_file)
-    shop = shops.by_key(credentials.shop_key)
-    assert shop is not None, "the demo shop's key opens no shop"
+    found = shops.by_key(credentials.shop_key)
+    assert found is not None, "the demo shop's key opens no shop"
+    shop, _ = found
     async with httpx2.AsyncClient(base_url=place.tools_url, trust_env=False) as http:
         tools = ToolsClient(http, ServiceTokens(credentials.service_token_secret), 5.0, print)
         await tools.learn()
@@ -173,7 +174,7 @@ async def make_prompts(place: Place, *, streamed: bool) -> list[Prompt]:
     }
     made = []
     for question in QUESTIONS:
-        body = await _model_body(Prompts(shops), shop, tools, question, streamed=streamed)
+        body = await _model_body(Prompts(), shop, tools, question, streamed=streamed)
         raw = post("/v1/chat/completions", {"host": "vllm"}, body)
         made.append(Prompt(question, raw, _stack_request(headers, question, streamed=streamed)))
     return made

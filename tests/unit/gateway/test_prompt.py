@@ -8,7 +8,7 @@ from services.gateway.assistant.language import language_of
 from services.gateway.assistant.prompt import Prompts, environment, plain, render_system
 from services.gateway.assistant.prompt_cost import measure
 from services.gateway.assistant.types import Message, StoredToolCall, StoredTurn
-from services.gateway.identity.shops import Shop, ShopProfile, Shops
+from services.gateway.identity.shops import Shop, ShopProfile
 from services.gateway.sessions.history import text_tokens
 
 PROFILES = msgspec.convert(
@@ -45,10 +45,10 @@ def test_language(text: str, language: str) -> None:
 
 
 def test_broken_arguments_of_an_earlier_turn_are_sent_as_an_empty_object() -> None:
-    shop = Shop("demo", PROFILES["demo"], b"", "")
+    shop = Shop("demo", PROFILES["demo"])
     call = StoredToolCall("f", msgspec.Raw(b'"{broken"'), msgspec.Raw(b'{"error":"x"}'), "t")
     history = [StoredTurn("q", "a", (call,))]
-    messages = Prompts(Shops([shop])).messages(shop, "en", history, (Message("user", "new"),))
+    messages = Prompts().messages(shop, "en", history, (Message("user", "new"),))
     assert [m["role"] for m in messages] == [
         "system",
         "user",

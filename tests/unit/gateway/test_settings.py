@@ -1,5 +1,3 @@
-import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +6,12 @@ from services.gateway.app import create_app
 from services.gateway.errors import SettingsError
 from services.gateway.identity.shops import load_shops
 from services.gateway.settings import load_settings
-from tests.support.gateway import SHOPS_YAML, shop_files
+from tests.support.gateway import shop_files
+from tests.support.shops import key_entry
+from tests.support.shops import shop_entry as entry
+from tests.support.shops import write_shop_files as write
 
+SECRET = "t" * 32
 GOOD = {"SERVICE_TOKEN_SECRET": "x" * 32, "SHOP_SECRETS_FILE": "secrets.json"}
 
 
@@ -41,32 +43,46 @@ def test_a_wrong_setting_is_named(changes: dict[str, str], names: str) -> None:
         load_settings({**GOOD, **changes})
 
 
-def write(folder: Path, secrets: object, shops: str = SHOPS_YAML) -> tuple[Path, Path]:
-    public, secret = folder / "shops.yaml", folder / "secrets.json"
-    public.write_text(shops, "utf-8")
-    secret.write_text(secrets if isinstance(secrets, str) else json.dumps(secrets))
-    secret.chmod(0o600)
-    return public, secret
+def rules(**rules: object) -> dict[str, object]:
+    return {"keys": [], "customer_tokens": rules}
 
 
-def entry(key: str, token_secret: str = "t" * 32) -> dict[str, str]:
-    return {
-        "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
-        "customer_token_secret": token_secret,
-    }
+def key(**changes: object) -> dict[str, object]:
+    return {**entry("a", SECRET), "keys": [{**key_entry("a"), **changes}]}
+
+
+PUBLIC = {"kind": "public"}
+B = entry("b", SECRET)
 
 
 @pytest.mark.parametrize(
     ("secrets", "says"),
     [
-        ({"demo": entry("a")}, "no entry for shop 'other'"),
-        ({"demo": entry("a"), "other": entry("a")}, "same key"),
-        ({"demo": entry("a"), "other": entry("b"), "more": entry("c")}, "'more', not in"),
-        ({"demo": entry("a", "short"), "other": entry("b")}, "at least 32 bytes"),
-        ({"demo": {**entry("a"), "key_sha256": "zz"}, "other": entry("b")}, "not hexadecimal"),
-        ({"demo": {**entry("a"), "key_sha256": "ab"}, "other": entry("b")}, "64 hex digits"),
+        ({"demo": B}, "no entry for shop 'other'; run: make shop"),
+        ({"demo": B, "other": B}, "is there twice"),
+        ({"demo": key(), "other": B, "more": entry("c", SECRET)}, "'more', not in"),
         ("{", "not as it should be"),
-        ({"demo": {"key_sha256": "ab"}}, "customer_token_secret"),
+        ({"demo": {"key_sha256": "ab"}}, "make it anew with `make shop`"),
+        ({"demo": rules(alg="HS256", secrets=["short"])}, "at least 32 bytes"),
+        ({"demo": rules(alg="HS256", secrets=[])}, "one or two secrets"),
+        ({"demo": rules(alg="HS256", secrets=[SECRET] * 3)}, "one or two secrets"),
+        ({"demo": rules(alg="none")}, "Invalid enum value"),
+        ({"demo": rules(alg="HS256", secrets=[SECRET], jwks_url="https://x")}, "jwks_url and jwks"),
+        ({"demo": rules(alg="ES256", secrets=[SECRET])}, "no secrets"),
+        ({"demo": rules(alg="ES256")}, "either jwks_url or jwks"),
+        ({"demo": rules(alg="ES256", jwks={"keys": []})}, "no key for ES256"),
+        ({"demo": rules(alg="EdDSA", jwks_url="http://shop.example/jwks")}, "https://"),
+        ({"demo": rules(alg="EdDSA", jwks_url="https://u:p@shop.example/jwks")}, "a user"),
+        ({"demo": rules(alg="EdDSA", jwks_url="https://[::1/jwks")}, "no URL"),
+        ({"demo": key(sha256="zz")}, "64 hexadecimal digits"),
+        ({"demo": key(sha256="AB" * 32)}, "lower case"),
+        ({"demo": key(id="")}, "1 to 64 printable"),
+        ({"demo": key(kind="admin")}, "Invalid enum value"),
+        ({"demo": key(created_at="2026-11-01T08:00:00")}, "time zone"),
+        ({"demo": key(origins=["https://shop.example"])}, "a secret key has no origins"),
+        ({"demo": key(kind="public")}, "at least one origin"),
+        ({"demo": key(**PUBLIC, origins=["*"])}, "as browsers do"),
+        ({"demo": {**B, "keys": [*B["keys"], *B["keys"]]}}, "same id"),
     ],
 )
 def test_wrong_secrets_are_named_and_never_shown(
@@ -74,7 +90,7 @@ def test_wrong_secrets_are_named_and_never_shown(
 ) -> None:
     with pytest.raises(SettingsError, match=says) as info:
         load_shops(*write(tmp_path, secrets))
-    assert "t" * 32 not in str(info.value)
+    assert SECRET not in str(info.value)
 
 
 @pytest.mark.parametrize("shops", ["shops: {}", "shops: [", "nothing: 1", "shops: {a b: 1}"])
@@ -84,7 +100,7 @@ def test_wrong_shops_are_named(tmp_path: Path, shops: str) -> None:
 
 
 def test_missing_and_open_files_are_refused(tmp_path: Path) -> None:
-    public, secret = write(tmp_path, {"demo": entry("a"), "other": entry("b")})
+    public, secret = write(tmp_path, {"demo": entry("a", SECRET), "other": B})
     with pytest.raises(SettingsError, match="cannot be read"):
         load_shops(tmp_path / "none.yaml", secret)
     with pytest.raises(SettingsError, match="cannot be read"):
