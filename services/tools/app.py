@@ -6,6 +6,7 @@ from typing import Any, TextIO
 
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
+from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -13,6 +14,7 @@ from services.tools.api import Operations, Tools
 from services.tools.catalogue.store import CatalogueStore
 from services.tools.db.engine import Database
 from services.tools.inventory import query_inventory
+from services.tools.mcp_endpoint import McpEndpoint, mcp_route
 from services.tools.orders import list_recent_orders, query_order_status
 from services.tools.registry import Registry, Tool
 from services.tools.request_id import add_request_id, request_id
@@ -53,10 +55,15 @@ def create_app(settings: Settings, *, log_stream: TextIO | None = None) -> Lites
         deadline_s=settings.deadline_s,
     )
 
+    mcp = McpEndpoint(
+        service, allowed_hosts=settings.mcp_hosts, max_body_bytes=settings.max_body_bytes
+    )
+
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         try:
-            yield
+            async with mcp.running():
+                yield
         finally:
             await database.close()
 
@@ -64,7 +71,7 @@ def create_app(settings: Settings, *, log_stream: TextIO | None = None) -> Lites
         return _answer_error(request, exc, service)
 
     return Litestar(
-        route_handlers=[Tools, Operations],
+        route_handlers=[Tools, Operations, mcp_route(mcp)],
         dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
         exception_handlers={Exception: on_error},
         before_send=[add_request_id],
@@ -86,4 +93,6 @@ def _answer_error(
 ) -> Response[dict[str, Any]]:
     failure = service.failure(exc, request_id(request.scope))
     headers = {"www-authenticate": "Bearer"} if failure.status == 401 else {}
+    if failure.status == 405 and isinstance(exc, HTTPException):
+        headers.update(exc.headers or {})
     return Response(failure.body, status_code=failure.status, headers=headers)

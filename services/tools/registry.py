@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -122,6 +122,9 @@ class Registry:
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self.body = msgspec.json.encode([tool.published() for tool in self._tools.values()])
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
 
     def __contains__(self, name: str) -> bool:
         return name in self._tools

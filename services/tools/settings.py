@@ -1,6 +1,7 @@
 """Settings of the tools service: read once, from the environment, here only."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+_LOOPBACK_HOSTS = ("127.0.0.1", "127.0.0.1:*", "localhost", "localhost:*", "[::1]", "[::1]:*")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?:\d{1,5}|\*))?")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -65,6 +68,7 @@ class Settings:
         port: port to listen on; 0 lets the system choose.
         max_body_bytes: larger request bodies get a 413.
         deadline_s: a tool call that takes longer gets a 503.
+        mcp_hosts: Host headers that /mcp answers to; `name:*` stands for any port.
         log_level: debug, info, warning or error.
 
     """
@@ -75,6 +79,7 @@ class Settings:
     port: int = 8081
     max_body_bytes: int = 65_536
     deadline_s: float = 5.0
+    mcp_hosts: tuple[str, ...] = _LOOPBACK_HOSTS
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -98,6 +103,7 @@ class Settings:
             port=_integer(env, "TOOLS_PORT", 8081, 0, 65535),
             max_body_bytes=_integer(env, "TOOLS_MAX_BODY_BYTES", 65_536, 1024, 16_777_216),
             deadline_s=_seconds(env, "TOOLS_DEADLINE_S", 5.0),
+            mcp_hosts=_hosts(env.get("TOOLS_MCP_HOSTS") or ""),
             log_level=log_level,
         )
 
@@ -115,6 +121,18 @@ def _database_url(text: str) -> URL:
     if driver.startswith("sqlite") and url.database in {None, "", ":memory:"}:
         raise ConfigurationError("DATABASE_URL must name a file for SQLite, not a memory database")
     return url.set(drivername=driver)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Names in TOOLS_MCP_HOSTS besides this machine's own, which always are answered."""
+    hosts = [host.strip() for host in text.split(",") if host.strip()]
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ConfigurationError(
+                "TOOLS_MCP_HOSTS must be names with or without a port, separated by commas, such "
+                f"as tools:8081,tools.example.com:* and not {host[:80]!r}"
+            )
+    return (*_LOOPBACK_HOSTS, *hosts)
 
 
 def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

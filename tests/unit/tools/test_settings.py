@@ -20,6 +20,12 @@ def test_the_data_folder_can_be_moved() -> None:
     assert settings.url.database == "/srv/xiaoer/shop.db"
 
 
+def test_names_for_mcp_come_on_top_of_this_machines_own() -> None:
+    hosts = Settings.from_env(SECRET | {"TOOLS_MCP_HOSTS": "tools:8081, [fd00::7]:*,"}).mcp_hosts
+    assert hosts[-2:] == ("tools:8081", "[fd00::7]:*")
+    assert "localhost:*" in hosts
+
+
 def test_urls_get_the_async_driver() -> None:
     settings = DatabaseSettings.from_env({"DATABASE_URL": "postgresql://u:p@db/shop"})
     assert settings.url.drivername == "postgresql+asyncpg"
@@ -35,6 +41,8 @@ def test_urls_get_the_async_driver() -> None:
         ({"TOOLS_PORT": "70000"}, "TOOLS_PORT must be between"),
         ({"TOOLS_DEADLINE_S": "never"}, "TOOLS_DEADLINE_S"),
         ({"TOOLS_DEADLINE_S": "0"}, "TOOLS_DEADLINE_S"),
+        ({"TOOLS_MCP_HOSTS": "http://tools:8081"}, "TOOLS_MCP_HOSTS must be names"),
+        ({"TOOLS_MCP_HOSTS": "*"}, "TOOLS_MCP_HOSTS must be names"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
         ({"DATABASE_URL": "mysql://db"}, "DATABASE_URL"),
         ({"DATABASE_URL": "no url"}, "DATABASE_URL"),
