@@ -2,7 +2,7 @@
 # Variables are given on the command line (make run NODES=2) and reach the module as environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop token key import fetch finetune test lint eval load bench setup clean
+.PHONY: help run stop token key shop import fetch finetune test lint eval load bench setup clean
 MAKEFLAGS += --no-print-directory
 
 # The first that exists and is new enough; 3.11 first, since that is what we test with.
@@ -35,6 +35,10 @@ token: ## print a customer's token: make -s token CUSTOMER=alice
 
 key: ## print the demo shop's key: make -s key
 	@$(WITH) app -- -m deploy.local key
+
+shop: ## shops' keys and token rules: ARGS="add-key demo"; alone it says what there is
+	@SHOP_SECRETS_FILE='$(or $(SHOP_SECRETS_FILE),$(DATA_DIR)/secrets/shops.json)' \
+		$(WITH) app -- -m services.gateway.identity $(ARGS)
 
 import: ## load a shop's CSV files: SHOP=… PRODUCTS=… ORDERS=… ITEMS=…
 	@$(WITH) app -- -m services.tools.importer --shop '$(SHOP)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \

@@ -245,12 +245,17 @@ class KeySources:
             # Made when a shop needs it: reading the machine's certificates takes a while.
             self._http = httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=False)
         try:
-            return await _read(self._http, url)
+            return await read_limited(self._http, url)
         except httpx2.HTTPError as exc:
             raise JwksError(f"it cannot be reached ({type(exc).__name__})") from exc
 
 
-async def _read(http: httpx2.AsyncClient, url: str) -> bytes:
+async def read_limited(http: httpx2.AsyncClient, url: str) -> bytes:
+    """Return the body of a URL.
+
+    Raises:
+        JwksError: it is no plain answer of a reasonable size; redirects are not followed.
+    """
     # Not unpacked, so that the limit counts what arrives.
     headers = {"accept": "application/json", "accept-encoding": "identity"}
     async with http.stream("GET", url, headers=headers) as response:
