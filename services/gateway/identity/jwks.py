@@ -144,8 +144,9 @@ class RemoteKeys:
         if self._task is None and self._clock() - self._tried_s >= RETRY_S:
             self._start()
         if self._task is not None:
-            # Shared, so that one client's hanging up does not end it for the others.
-            await asyncio.shield(self._task)
+            # Shared; one client's hanging up does not end it for the others, and its own end,
+            # whatever it is, is not theirs.
+            await asyncio.wait({self._task})
         if self._keys is None:
             raise TokenKeysAwayError(
                 "The keys that customer tokens are checked with cannot be fetched from the shop. "
@@ -175,7 +176,7 @@ class RemoteKeys:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 body = await self._fetch(self._url)
             self._keys = parse_jwks(msgspec.json.decode(body), self._alg)
-        except (JwksError, TimeoutError, msgspec.DecodeError, RecursionError) as exc:
+        except (JwksError, TimeoutError, ValueError, RecursionError) as exc:
             if not self._is_away:
                 self._warn(
                     "jwks_away",
@@ -209,6 +210,7 @@ class KeySources:
     def __init__(self, warn: Log, fetch: Fetch | None = None) -> None:
         self._warn = warn
         self._http: httpx2.AsyncClient | None = None
+        self._making = asyncio.Lock()
         self._fetch = fetch or self._get
         self._remote: dict[tuple[str, str], RemoteKeys] = {}
 
@@ -241,13 +243,18 @@ class KeySources:
             await self._http.aclose()
 
     async def _get(self, url: str) -> bytes:
-        if self._http is None:
-            # Made when a shop needs it: reading the machine's certificates takes a while.
-            self._http = httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=False)
+        async with self._making:
+            if self._http is None:
+                # In a thread: reading the machine's certificates takes a while.
+                self._http = await asyncio.to_thread(_client)
         try:
             return await read_limited(self._http, url)
-        except httpx2.HTTPError as exc:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             raise JwksError(f"it cannot be reached ({type(exc).__name__})") from exc
+
+
+def _client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=False)
 
 
 async def read_limited(http: httpx2.AsyncClient, url: str) -> bytes:

@@ -127,7 +127,7 @@ def read_profiles(path: Path) -> dict[str, ShopProfile]:
         shops = msgspec.convert(raw, _ShopsFile).shops
     except OSError as exc:
         raise SettingsError(f"SHOPS_FILE {path} cannot be read: {exc.strerror}.") from exc
-    except (yaml.YAMLError, UnicodeDecodeError, msgspec.ValidationError) as exc:
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
         raise SettingsError(f"SHOPS_FILE {path} is not as it should be: {exc}") from exc
     if not shops:
         raise SettingsError(f"SHOPS_FILE {path} names no shop; add one under `shops:`.")

@@ -10,7 +10,11 @@ import pytest
 
 from deploy.local.credentials import load_credentials
 from deploy.local.errors import LocalError, SettingsError
+from deploy.local.settings import MAX_TOKEN_TTL_S
+from services.gateway.identity.customer_tokens import CustomerTokens
+from services.gateway.identity.jwks import KeySources
 from services.gateway.identity.secret_file import read_secrets, write_secrets
+from services.gateway.identity.shops import Shop, ShopProfile, ShopText
 from tests.support.shops import shop_entry
 
 
@@ -108,6 +112,14 @@ def test_a_token_names_customer_shop_and_end(tmp_path: Path) -> None:
     claims = jwt.decode(token, made.customer_token_secret, algorithms=["HS256"])
     assert (claims["sub"], claims["shop"]) == ("alice", "demo")
     assert 50 <= claims["exp"] - time.time() <= 60
+
+
+async def test_the_gateway_accepts_the_longest_token_that_is_made(tmp_path: Path) -> None:
+    made = load_credentials(tmp_path)
+    rules = read_secrets(made.shop_secrets_file)["demo"].customer_tokens
+    shop = Shop("demo", ShopProfile(ShopText("店", "S"), ShopText("亲", "k")), token_rules=rules)
+    token = made.customer_token("alice", MAX_TOKEN_TTL_S)
+    assert await CustomerTokens(KeySources(print)).customer(shop, token) == "alice"
 
 
 @pytest.mark.parametrize("customer", ["", "x" * 129])

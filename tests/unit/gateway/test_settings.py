@@ -93,7 +93,9 @@ def test_wrong_secrets_are_named_and_never_shown(
     assert SECRET not in str(info.value)
 
 
-@pytest.mark.parametrize("shops", ["shops: {}", "shops: [", "nothing: 1", "shops: {a b: 1}"])
+@pytest.mark.parametrize(
+    "shops", ["shops: {}", "shops: [", "shops: {a: 2026-13-45}", "nothing: 1", "shops: {a b: 1}"]
+)
 def test_wrong_shops_are_named(tmp_path: Path, shops: str) -> None:
     with pytest.raises(SettingsError, match="SHOPS_FILE"):
         load_shops(*write(tmp_path, {}, shops))

@@ -94,13 +94,13 @@ async def test_the_last_good_copy_is_kept_while_the_url_is_away() -> None:
     shop.document = jwks(signer)
     await shop.remote.find("a")
     documents: list[Any] = [None, b"{", b"[" * 5000, {"keys": []}, jwks(eddsa("a"))]
-    for broken in documents:
+    for broken in [*documents, b'"\xff"']:
         shop.document = broken
         shop.now += FRESH_S
         await shop.tick()
         assert await shop.remote.find("a") == signer.key.public_key()
         assert await shop.remote.find("b") is None
-    assert shop.fetches == 6
+    assert shop.fetches == 7
     assert shop.log.events("warning") == ["jwks_away"]
     assert "status 500" in shop.log.lines[0][2]["cause"]
 
@@ -198,6 +198,26 @@ async def test_only_a_small_plain_answer_is_read(
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as http:
         with pytest.raises(JwksError, match=says):
             await read_limited(http, URL)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/jwks", "https://[::1", "https://a..b/jwks"])
+async def test_a_url_that_cannot_be_reached_is_an_error_of_ours(url: str) -> None:
+    log = LogSpy()
+    sources = KeySources(log.warning)
+    with pytest.raises(TokenKeysAwayError):
+        await sources.remote(url, "ES256").find("a")
+    assert "cannot be reached" in log.lines[0][2]["cause"]
+    await sources.close()
+
+
+async def test_a_request_that_waits_for_a_set_that_is_dropped_is_answered() -> None:
+    shop = Shop()
+    shop.gate = asyncio.Event()
+    waiting = asyncio.create_task(shop.remote.find("a"))
+    await asyncio.sleep(0.01)
+    await shop.remote.close()
+    with pytest.raises(TokenKeysAwayError):
+        await waiting
 
 
 async def test_sets_survive_a_reload_and_go_when_nobody_uses_them() -> None:
