@@ -13,6 +13,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 30.0)
 _HOP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0)
+_RAIL_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
 _TOKENS = (50, 100, 200, 300, 400, 600, 800, 1000, 1500, 2000, 3000, 5000, 10000, 30000)
 
 
@@ -70,6 +71,17 @@ class Metrics:
             "Answers given without something: memory or tools.",
             ("what",),
         )
+        self._rails = counter(
+            "xiaoer_gateway_rails_total",
+            "Texts that a rail looked at, by rail, what it did, and language.",
+            ("rail", "action", "language"),
+        )
+        self._rail_seconds = histogram(
+            "xiaoer_gateway_rail_seconds",
+            "Time that a rail took for one text.",
+            ("rail",),
+            buckets=_RAIL_SECONDS,
+        )
         # Children of fixed labels, looked up once: the hot path should not hash labels.
         self._hop = {hop: self._hops.labels(hop) for hop in ("model", "tools", "redis")}
         self._kinds = {kind: self._tokens.labels(kind) for kind in ("prompt", "completion")}
@@ -81,6 +93,11 @@ class Metrics:
     def tool_call(self, tool: str, outcome: str) -> None:
         """Count a tool call."""
         self._tool_calls.labels(tool, outcome).inc()
+
+    def rail(self, name: str, action: str, language: str, seconds: float) -> None:
+        """Count what a rail decided on one text, and how long it took."""
+        self._rails.labels(name, action, language).inc()
+        self._rail_seconds.labels(name).observe(seconds)
 
     def lock_wait(self, seconds: float) -> None:
         """Count a wait for the session's turn."""

@@ -12,6 +12,19 @@ _CANT_CONFIRM: dict[Language, str] = {
 }
 
 
+_ASK_AGAIN: dict[Language, str] = {
+    "zh": "（核对未通过，这句没有发给顾客：没有任何依据说明“{fault}”。{so_far}"
+    "请只用工具结果、资料或店铺规则中的内容回答；没有依据就说暂时无法确认。）",
+    "en": "(That sentence was checked and not sent: nothing supports “{fault}”. {so_far}"
+    "Answer only with what tool results, passages or the policies state; where they state nothing, "
+    "say you can't confirm it.)",
+}
+_SO_FAR: dict[Language, str] = {
+    "zh": "顾客已经看到“{said}”，请接着往下说，不要重复。",
+    "en": "The customer has already read “{said}”; go on from there without repeating it. ",
+}
+
+
 def language_of(text: str) -> Language:
     """Return "zh" if `text` holds a Han character, else "en"."""
     return "zh" if _HAN.search(text) else "en"
@@ -20,6 +33,18 @@ def language_of(text: str) -> Language:
 def cant_confirm(language: Language) -> str:
     """Return the sentence said when the model gave no usable words."""
     return _CANT_CONFIRM[language]
+
+
+def ask_again(language: Language, fault: str, said: str) -> str:
+    """Return what the model is told when a sentence was held back.
+
+    Args:
+        language: of the answer.
+        fault: the words that nothing supports.
+        said: what of the answer was sent before.
+    """
+    so_far = _SO_FAR[language].format(said=said.strip()) if said.strip() else ""
+    return _ASK_AGAIN[language].format(fault=fault, so_far=so_far)
 
 
 def han_count(text: str) -> int:

@@ -14,3 +14,6 @@ class Observer(Protocol):
 
     def lock_wait(self, seconds: float) -> None:
         """Report how long a message waited for its turn in the session."""
+
+    def rail(self, name: str, action: str, language: str, seconds: float) -> None:
+        """Report what a rail decided on one text, and how long it took."""

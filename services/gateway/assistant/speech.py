@@ -2,11 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 
+from services.gateway.assistant.grounding.check import Fault
 from services.gateway.assistant.guard import Guard, LeakedCall
 from services.gateway.assistant.language import language_of
 from services.gateway.assistant.splitter import ClauseSplitter
 
 Emit = Callable[[str], Awaitable[None]]
+Check = Callable[[str], Fault | None]
+
+
+class UnfoundedError(Exception):
+    """A unit states what nothing supports; it was not sent, nor anything after it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.kind)
+        self.fault = fault
 
 
 class Speech:
@@ -14,23 +24,33 @@ class Speech:
 
     Args:
         emit: takes each unit as it is complete; None when nobody listens before the end.
+        check: finds what a unit states without support.
     """
 
-    def __init__(self, emit: Emit | None) -> None:
+    def __init__(self, emit: Emit | None, check: Check) -> None:
         self._emit = emit
+        self._check = check
         self._guard = Guard()
         self._splitter = ClauseSplitter()
         self._fresh = True
         self.text = ""
 
     async def hear(self, piece: str) -> None:
-        """Take the next piece of the model's text."""
+        """Take the next piece of the model's text.
+
+        Raises:
+            UnfoundedError: a unit was held back; the rest of this call's text is forgotten.
+        """
         shown = self._guard.feed(piece)
         if shown:
             await self._say(self._splitter.feed(shown))
 
     async def end_call(self) -> list[LeakedCall]:
-        """End one model call's text; return the tool calls that it held as text."""
+        """End one model call's text; return the tool calls that it held as text.
+
+        Raises:
+            UnfoundedError: as `hear`.
+        """
         rest = self._guard.finish()
         leaked = self._guard.leaked_calls()
         await self._say(self._splitter.feed(rest) + self._splitter.flush())
@@ -48,6 +68,9 @@ class Speech:
                     text = " " + text
             if not text:
                 continue
+            if (fault := self._check(text)) is not None:
+                self._guard, self._splitter, self._fresh = Guard(), ClauseSplitter(), True
+                raise UnfoundedError(fault)
             self._fresh = False
             self.text += text
             if self._emit is not None:

@@ -6,8 +6,8 @@ the model as it came.
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import httpx2
@@ -30,11 +30,19 @@ _UNKNOWN = '{"error":"unknown_tool"}'
 _DETAIL_CHARS = 300
 
 
+class ToolNote(msgspec.Struct, frozen=True):
+    """What the service says of a tool besides its schema; the model does not see it."""
+
+    fresh_for_s: float = 0.0
+    """How long a result counts as evidence later in the conversation."""
+
+
 class ToolSpec(msgspec.Struct):
     """One published tool. `function` is passed to the model byte for byte."""
 
     function: msgspec.Raw
     type: str = "function"
+    xiaoer: ToolNote = ToolNote()
 
 
 class _Named(msgspec.Struct):
@@ -48,6 +56,8 @@ class Catalogue:
     names: frozenset[str] = frozenset()
     for_model: tuple[msgspec.Raw, ...] = ()
     """Each `{"type": "function", "function": …}`, in the published order."""
+    fresh_for_s: Mapping[str, float] = field(default_factory=dict)
+    """By tool: how long its result counts as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ class ToolsClient:
                 msgspec.Raw(b'{"type":"function","function":' + bytes(spec.function) + b"}")
                 for spec in specs
             ),
+            {name: spec.xiaoer.fresh_for_s for name, spec in zip(names, specs, strict=True)},
         )
         self.learnt = True
 

@@ -12,11 +12,14 @@ import msgspec
 
 from services.gateway.assistant.cards import cards_of
 from services.gateway.assistant.deadline import Deadline
-from services.gateway.assistant.language import cant_confirm, language_of
+from services.gateway.assistant.grounding.check import Fault, Grounding
+from services.gateway.assistant.grounding.conversation import add_result, evidence_of
+from services.gateway.assistant.grounding.evidence import Evidence
+from services.gateway.assistant.language import ask_again, cant_confirm, language_of
 from services.gateway.assistant.model import ModelCall, ModelClient, ModelRequest
 from services.gateway.assistant.observer import Observer
 from services.gateway.assistant.prompt import Prompts, call_message, result_message
-from services.gateway.assistant.speech import Emit, Speech
+from services.gateway.assistant.speech import Check, Emit, Speech, UnfoundedError
 from services.gateway.assistant.tools import (
     Caller,
     ToolResult,
@@ -63,6 +66,7 @@ class _State:
     language: Language
     messages: list[dict[str, object]]
     speech: Speech
+    evidence: Evidence
     streamed: bool
     answer: Answer = field(default_factory=Answer)
     results: dict[tuple[str, str], ToolResult] = field(default_factory=dict)
@@ -105,24 +109,57 @@ class Assistant:
             GatewayError: the model is away, too slow, or gave nothing usable.
         """
         language = language_of(question.text)
+        evidence = evidence_of(
+            question.shop.profile,
+            question.history,
+            question.conversation,
+            self._tools.catalogue.fresh_for_s,
+        )
         state = _State(
             question=question,
             language=language,
             messages=self._prompts.messages(
                 question.shop, language, question.history, question.conversation
             ),
-            speech=Speech(emit),
+            speech=Speech(emit, self._check(Grounding(evidence), language)),
+            evidence=evidence,
             streamed=emit is not None,
         )
         if not self._tools.catalogue.names:
             state.answer.degrade("tools")
-        await self._converse(state)
-        if not state.speech.text.strip():
+        founded = await self._founded(state)
+        if not founded or not state.speech.text.strip():
             # Said through the same speech, so that streams and plain answers agree.
             await state.speech.hear(cant_confirm(language))
             await state.speech.end_call()
         state.answer.text = state.speech.text
         return state.answer
+
+    def _check(self, grounding: Grounding, language: Language) -> Check:
+        def check(unit: str) -> Fault | None:
+            started = time.perf_counter()
+            fault = grounding.check(unit)
+            action = "pass" if fault is None else "hold"
+            self._observer.rail("grounding", action, language, time.perf_counter() - started)
+            return fault
+
+        return check
+
+    async def _founded(self, state: _State) -> bool:
+        """Let the model answer; when a unit was held back, once more, with the fault named.
+
+        Returns:
+            Whether the answer ended with nothing held back.
+        """
+        for _ in range(2):
+            try:
+                await self._converse(state)
+            except UnfoundedError as exc:
+                told = ask_again(state.language, exc.fault.text, state.speech.text)
+                state.messages.append({"role": "user", "content": told})
+            else:
+                return True
+        return False
 
     async def _converse(self, state: _State) -> None:
         """Alternate between model and tools until the model has nothing more to look up."""
@@ -153,6 +190,7 @@ class Assistant:
             affinity=question.affinity,
         )
         started = time.monotonic()
+        call = ModelCall()
         try:
             if state.streamed:
                 async with self._model.stream(request, question.deadline) as (call, pieces):
@@ -161,12 +199,13 @@ class Assistant:
             else:
                 call = await self._model.complete(request, question.deadline)
                 await state.speech.hear(call.text)
+            leaked = await state.speech.end_call()
         finally:
+            # Also where a unit was held back: its tokens were spent.
+            self._note(state.answer, call)
             seconds = time.monotonic() - started
             state.answer.spend("model", seconds)
             self._observer.hop("model", seconds)
-        leaked = await state.speech.end_call()
-        self._note(state.answer, call)
         calls = call.tool_calls[:MAX_CALLS]
         broken: set[str] = set()
         if not calls:
@@ -207,6 +246,7 @@ class Assistant:
             if _key(call) in tasks:
                 del tasks[_key(call)]
                 self._remember(state.answer, call, result, at)
+                add_result(state.evidence, result.text, call.arguments)
 
     async def _run(self, state: _State, call: ToolCall, broken: bool) -> ToolResult:
         question = state.question

@@ -1,0 +1,59 @@
+"""The evidence that a conversation brings along: the shop's texts, and results still fresh."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from services.gateway.assistant.grounding.evidence import Evidence
+from services.gateway.assistant.grounding.numerals import fold
+from services.gateway.assistant.types import Message, StoredTurn
+from services.gateway.identity.shops import ShopProfile
+
+
+def evidence_of(
+    profile: ShopProfile,
+    history: Sequence[StoredTurn],
+    conversation: Sequence[Message],
+    fresh_for_s: Mapping[str, float],
+    now: datetime | None = None,
+) -> Evidence:
+    """Return what a new answer may state before any tool was called for it.
+
+    Args:
+        profile: of the shop; its policies count in both languages.
+        history: the session's turns.
+        conversation: the client's messages. What it says the assistant said is no evidence.
+        fresh_for_s: by tool, how long a result counts.
+        now: the time; the clock's when absent.
+    """
+    policies = (*profile.policies.zh, *profile.policies.en)
+    asked = [turn.user for turn in history]
+    asked += [message.content for message in conversation if message.role == "user"]
+    evidence = Evidence(texts=tuple(map(fold, policies)), asked=fold("\n".join(asked)))
+    now = now or datetime.now(UTC)
+    for turn in history:
+        for call in turn.tool_calls:
+            age_s = (now - datetime.fromisoformat(call.at)).total_seconds()
+            if age_s <= fresh_for_s.get(call.name, 0.0):
+                add_result(evidence, bytes(call.result), bytes(call.arguments))
+    return evidence
+
+
+def add_result(evidence: Evidence, result: bytes | str, arguments: bytes | str) -> None:
+    """Take in a tool's result and the arguments it was asked with, both JSON."""
+    evidence.add(_decoded(result), _texts(_decoded(arguments)))
+
+
+def _decoded(data: bytes | str) -> Any:
+    try:
+        return msgspec.json.decode(data or b"{}")
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+def _texts(arguments: Any) -> Iterable[str]:
+    if not isinstance(arguments, dict):
+        return []
+    return [value for value in arguments.values() if isinstance(value, str)]

@@ -1,0 +1,96 @@
+"""Writes spelt-out numbers as digits, so that "两年", "five hundred" and "599" compare equal.
+
+Only where a unit or a currency follows: "一下" and "one of them" state no number.
+"""
+
+import re
+import unicodedata
+
+_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {
+    "两": 2,
+    "〇": 0,
+    "俩": 2,
+}
+_SCALES = {"十": 10, "百": 100, "千": 1000}
+_LARGE = {"万": 10_000, "亿": 100_000_000}
+_HAN_NUMBER = re.compile(
+    r"[零〇一二两俩三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?"
+    r"(?=\s*(?:多?元|块|圆|人民币|美元|折|%|件|种|款|项|个|台|只|双|套|盒|瓶|包|天|日|号|月|年|周|星期|礼拜"
+    r"|小时|分钟|季度|工作日|次|单|笔))"
+)
+# "这一点" is no hour; "下午三点" is.
+_HOUR = re.compile(
+    r"(?:(?<=[上下中]午)|(?<=[早晚]上)|(?<=凌晨)|(?<=[到至从]))[一二两三四五六七八九十]{1,3}(?=点)"
+)
+_PERCENT = re.compile(r"百分之([零〇一二两三四五六七八九十百]+|\d+(?:\.\d+)?)")
+
+_ONES = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
+    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
+    "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
+}  # fmt: skip
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90,
+}  # fmt: skip
+_WORD = "|".join([*_ONES, *_TENS, "hundred", "thousand"])
+_ENGLISH_NUMBER = re.compile(
+    rf"\b(?:(?:a\s+)?(?:{_WORD})(?:(?:\s+|-)(?:and\s+)?(?:{_WORD}))*)\b"
+    r"(?=[\s-]*(?:yuan|rmb|cny|dollars?|bucks|euros?|pounds?|usd|eur|gbp|percent|per\s+cent"
+    r"|(?:business|working|calendar)\s+days?|days?|hours?|weeks?|months?|years?|minutes?"
+    r"|units?|pieces?|pcs|items?|orders?|colou?rs|sizes|options|kinds|versions|in\s+stock|left|available|remaining))"
+)
+
+
+def fold(text: str) -> str:
+    """Return text as it is compared: compatibility forms, case and spelt-out numbers folded."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = _PERCENT.sub(lambda found: f"{_han_or_digits(found[1])}%", text)
+    text = _HOUR.sub(lambda found: _han(found[0]), text)
+    text = _HAN_NUMBER.sub(lambda found: _han(found[0]), text)
+    return _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
+
+
+def _han_or_digits(text: str) -> str:
+    return text if text[0].isascii() else _han(text)
+
+
+def _han(text: str) -> str:
+    whole, _, fraction = text.partition("点")
+    if not any(char in _SCALES or char in _LARGE for char in whole):
+        # Read out digit by digit: 二〇二四, 五九九.
+        number = "".join(str(_DIGITS[char]) for char in whole)
+    else:
+        number = str(_han_whole(whole))
+    return number + ("." + "".join(str(_DIGITS[char]) for char in fraction) if fraction else "")
+
+
+def _han_whole(text: str) -> int:
+    total = section = digit = 0
+    last_scale = 1
+    for char in text:
+        if char in _DIGITS:
+            digit = _DIGITS[char]
+            last_scale = 1 if digit == 0 else last_scale
+        elif char in _SCALES:
+            section += (digit or 1) * _SCALES[char]
+            digit, last_scale = 0, _SCALES[char]
+        else:
+            total = (total + section + digit) * _LARGE[char]
+            section, digit, last_scale = 0, 0, _LARGE[char]
+    # 三百五 is 350, 三百零五 is 305.
+    return total + section + digit * (last_scale // 10 or 1)
+
+
+def _english(text: str) -> int:
+    total = current = 0
+    for word in re.split(r"[\s-]+", text):
+        if word in _ONES:
+            current += _ONES[word]
+        elif word in _TENS:
+            current += _TENS[word]
+        elif word == "hundred":
+            current = (current or 1) * 100
+        elif word == "thousand":
+            total, current = total + (current or 1) * 1000, 0
+    return total + current
