@@ -66,7 +66,12 @@ def faults(answer: list[str], asked: str = "") -> list[Fault | None]:
             "and the warranty is 2 years.",
         ],
         ["The K87 costs 329 yuan, ", "but it is out of stock at the moment."],
-        ["订单ORD20241201001已发货，", "顺丰速运，", "运单号SF123456789CN，", "商品是无线降噪耳机Pro×2。"],
+        [
+            "订单ORD20241201001已发货，",
+            "顺丰速运，",
+            "运单号SF123456789CN，",
+            "商品是无线降噪耳机Pro×2。",
+        ],
         [
             "Order ORD20241201001 has shipped with SF Express, ",
             "tracking number SF123456789CN; ",
