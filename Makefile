@@ -54,7 +54,7 @@ finetune: ## make the demonstration model's adapter anew (hours on two cores)
 test: ## every test, the end-to-end ones included (ARGS=… for pytest)
 	@$(WITH) dev -- -m pytest $(ARGS)
 
-lint: ## ruff, mypy --strict and the import contracts
+lint: ## ruff, mypy --strict, import contracts, bandit, secrets, known vulnerabilities
 	@$(WITH) dev -- -m deploy.local.lint
 
 eval: ## golden dialogues against the running gateway: URL=… ARGS=…

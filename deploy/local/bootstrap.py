@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-import subprocess
+import subprocess  # to run pip # nosec B404
 import sys
 import threading
 import time
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     if command:
         python = str(options.venv.absolute() / "bin" / "python")
-        os.execve(python, [python, *command], environment)  # noqa: S606
+        os.execve(python, [python, *command], environment)  # noqa: S606 - the purpose # nosec B606
     return 0
 
 
@@ -200,7 +200,7 @@ def _install(venv: Path, extent: str, extra: list[str], progress: Progress) -> N
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", *extra]
     command += ["-r", str(requirement_files(extent)[-1])]
     lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(  # noqa: S603 - our own words # nosec B603
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
     ) as pip:
         reader = threading.Thread(target=lambda: lines.extend(pip.stdout or ()), daemon=True)
@@ -236,7 +236,7 @@ def _stage(lines: list[str], site: Path, total: int) -> str:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(  # noqa: S603 - our own words # nosec B603
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -82,7 +82,8 @@ class LocalSettings:
     @property
     def gateway_url(self) -> str:
         """Where the gateway is reached from this machine."""
-        host = "127.0.0.1" if self.gateway_host in {"0.0.0.0", "::"} else self.gateway_host  # noqa: S104 (compared, not bound)
+        everywhere = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound # nosec B104
+        host = "127.0.0.1" if self.gateway_host in everywhere else self.gateway_host
         return (
             f"http://[{host}]:{self.gateway_port}"
             if ":" in host

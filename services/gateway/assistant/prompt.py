@@ -20,7 +20,7 @@ def environment() -> jinja2.Environment:
     """Return the template environment. Prompts are plain text, so nothing is escaped."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=False,  # noqa: S701 - no HTML is made here
+        autoescape=False,  # noqa: S701 - no HTML is made here # nosec B701
         undefined=jinja2.StrictUndefined,
         trim_blocks=False,
     )

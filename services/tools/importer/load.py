@@ -143,7 +143,7 @@ class _Run:
         if self._sqlite:
             marks = ", ".join("?" * len(columns))
             await self._connection.exec_driver_sql(
-                f"INSERT INTO stage_{kind.table} VALUES ({marks})",  # noqa: S608 - our own names
+                f"INSERT INTO stage_{kind.table} VALUES ({marks})",  # noqa: S608 - our own names # nosec B608
                 [tuple(_for_sqlite(value) for value in record) for record in chunk],
             )
             return
@@ -159,7 +159,7 @@ class _Run:
                 SELECT {key}, min(line) AS first FROM stage_{kind.table}
                 GROUP BY {key} HAVING count(*) > 1
             ) f ON f.{key} = s.{key}
-            WHERE s.line > f.first ORDER BY s.line LIMIT {MAX_PROBLEMS}"""  # noqa: S608 - our own names
+            WHERE s.line > f.first ORDER BY s.line LIMIT {MAX_PROBLEMS}"""  # noqa: S608 - our own names # nosec B608
         )
         for row in found:
             reason = f"{row.shown!r} is the same as on line {row.first}"
@@ -171,7 +171,7 @@ class _Run:
                 f"""SELECT s.line, s.{column} AS shown FROM stage_items s
                 WHERE NOT EXISTS (
                     SELECT 1 FROM {table} t WHERE t.shop = :shop AND t.{key} = s.{key}
-                ) ORDER BY s.line LIMIT {MAX_PROBLEMS}""",  # noqa: S608 - our own names
+                ) ORDER BY s.line LIMIT {MAX_PROBLEMS}""",  # noqa: S608 - our own names # nosec B608
                 shop=self._shop,
             )
             for row in found:
@@ -186,7 +186,7 @@ class _Run:
         await self._run(
             f"""INSERT INTO {kind.table} (shop, {columns})
             SELECT CAST(:shop AS VARCHAR(64)), {columns} FROM stage_{kind.table} WHERE true
-            ON CONFLICT (shop, {key}) DO UPDATE SET {updates}""",  # noqa: S608 - our own names
+            ON CONFLICT (shop, {key}) DO UPDATE SET {updates}""",  # noqa: S608 - our own names # nosec B608
             shop=self._shop,
         )
 

@@ -132,7 +132,12 @@ def test_what_is_imported_is_installed(folder: str, extent: str) -> None:
     assert needed
     # The gateway's comparison of prompts counts tokens; the service itself does not.
     # Likewise `make finetune` installs the development packages for training.
-    elsewhere = {"services/gateway": {"tokenizers"}, "services/inference": {"peft"}}
+    # `make lint` has them all.
+    elsewhere = {
+        "services/gateway": {"tokenizers"},
+        "services/inference": {"peft"},
+        "deploy": {"detect-secrets"},
+    }
     assert needed - names(extent) - elsewhere.get(folder, set()) == set()
 
 
