@@ -119,14 +119,18 @@ def read_secrets(path: Path) -> dict[str, ShopSecrets]:
         raise SettingsError(
             f"SHOP_SECRETS_FILE {path} is open to every user of this machine; run: chmod 600 {path}"
         )
+    shop_id, shops = "", {}
     try:
-        return msgspec.json.decode(raw, type=dict[str, ShopSecrets])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        for shop_id, entry in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items():
+            shops[shop_id] = msgspec.json.decode(entry, type=ShopSecrets)
+    except (ValueError, RecursionError) as exc:
         # The messages of msgspec and of our own checks name the place, never a secret.
+        whose = f"the entry of {shop_id!r}" if shop_id else "it"
         raise SettingsError(
-            f"SHOP_SECRETS_FILE {path} is not as it should be: {exc}. Mend that entry, or remove "
-            "it and make it anew with `make shop`."
+            f"SHOP_SECRETS_FILE {path} is not as it should be: {exc}. Mend {whose}, or remove it "
+            "and make it anew with `make shop`."
         ) from exc
+    return shops
 
 
 def write_secrets(path: Path, shops: dict[str, ShopSecrets]) -> None:

@@ -62,7 +62,10 @@ B = entry("b", SECRET)
         ({"demo": B, "other": B}, "is there twice"),
         ({"demo": key(), "other": B, "more": entry("c", SECRET)}, "'more', not in"),
         ("{", "not as it should be"),
-        ({"demo": {"key_sha256": "ab"}}, "make it anew with `make shop`"),
+        (
+            {"demo": {"key_sha256": "ab"}},
+            "entry of 'demo', or remove it and make it anew with `make shop`",
+        ),
         ({"demo": rules(alg="HS256", secrets=["short"])}, "at least 32 bytes"),
         ({"demo": rules(alg="HS256", secrets=[])}, "one or two secrets"),
         ({"demo": rules(alg="HS256", secrets=[SECRET] * 3)}, "one or two secrets"),
