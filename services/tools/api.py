@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from services.tools import schema
 from services.tools.catalogue.store import CatalogueView, view
 from services.tools.errors import InvalidBody
 from services.tools.request_id import request_id
@@ -19,12 +20,22 @@ class Tools(Controller):
 
     path = "/v1"
 
-    @get("/tools", summary="Published tools", media_type=MediaType.JSON)
+    @get(
+        "/tools",
+        summary="Published tools",
+        media_type=MediaType.JSON,
+        operation_class=schema.Published,
+    )
     async def published(self, service: NamedDependency[Service]) -> Response[bytes]:
         """Every tool in OpenAI's function format, with our annotations under `xiaoer`."""
         return Response(service.registry.body, media_type=MediaType.JSON)
 
-    @post("/tools/{name:str}", status_code=200, summary="Call a tool")
+    @post(
+        "/tools/{name:str}",
+        status_code=200,
+        summary="Call a tool",
+        operation_class=schema.CallTool,
+    )
     async def call(
         self,
         request: Request[Any, Any, Any],
@@ -43,7 +54,7 @@ class Tools(Controller):
         result = await service.run(name, request.headers, known_id, arguments)
         return Response(result, media_type=MediaType.JSON)
 
-    @get("/catalogue", summary="Product names of a shop")
+    @get("/catalogue", summary="Product names of a shop", operation_class=schema.Catalogue)
     async def catalogue(
         self, request: Request[Any, Any, Any], service: NamedDependency[Service]
     ) -> Response[CatalogueView | None]:
@@ -64,7 +75,7 @@ class Operations(Controller):
         """Answer without touching anything."""
         return {"status": "live"}
 
-    @get("/health/ready", summary="The database answers")
+    @get("/health/ready", summary="The database answers", operation_class=schema.Ready)
     async def ready(self, service: NamedDependency[Service]) -> dict[str, str]:
         """Ping the database; 503 if it does not answer."""
         await service.database.ping()

@@ -18,6 +18,7 @@ from services.tools.mcp_endpoint import McpEndpoint, mcp_route
 from services.tools.orders import list_recent_orders, query_order_status
 from services.tools.registry import Registry, Tool
 from services.tools.request_id import add_request_id, request_id
+from services.tools.schema import COMPONENTS
 from services.tools.service import Service
 from services.tools.settings import Settings
 from services.tools.telemetry import Metrics, make_logger
@@ -82,6 +83,7 @@ def create_app(settings: Settings, *, log_stream: TextIO | None = None) -> Lites
             title="Xiaoer tools",
             version="1",
             path="/schema",
+            components=COMPONENTS,
             use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
         ),
