@@ -20,7 +20,7 @@ from services.gateway.api.chat import Desk, chat_router
 from services.gateway.api.cors import Cors
 from services.gateway.api.customers import customers_router
 from services.gateway.api.health import Ping, health_router
-from services.gateway.api.http import add_request_id, json_response, request_id
+from services.gateway.api.http import add_headers, json_response, request_id
 from services.gateway.api.logs import make_log
 from services.gateway.api.metrics import Metrics
 from services.gateway.api.replies import error_body
@@ -43,6 +43,7 @@ from services.gateway.errors import (
 from services.gateway.identity.directory import ShopDirectory
 from services.gateway.identity.jwks import KeySources
 from services.gateway.identity.tokens import Authenticator, ServiceTokens
+from services.gateway.limits.limiter import Limiter
 from services.gateway.sessions.redis_port import RedisPort, connect
 from services.gateway.sessions.store import Limits as SessionLimits
 from services.gateway.sessions.store import SessionBook
@@ -85,12 +86,15 @@ def create_app(settings: Settings) -> Litestar:
     tools = ToolsClient(tools_http, service_tokens, settings.tool_timeout_s, log.warning)
     assistant = Assistant(model, tools, Prompts(), settings.tool_rounds, metrics)
 
+    limiter = Limiter(port)
     desk = Desk(
         authenticator=Authenticator(directory, key_sources),
-        conversation=Conversation(assistant, sessions),
+        conversation=Conversation(assistant, sessions, limiter),
         sessions=sessions,
         metrics=metrics,
         log=log,
+        limiter=limiter,
+        proxies=settings.trusted_proxies,
         limits=RequestLimits(settings.max_message_chars),
         max_body_bytes=settings.max_body_bytes,
         deadline_s=settings.deadline_s,
@@ -176,7 +180,7 @@ def _litestar(
     return Litestar(
         route_handlers=routers,
         lifespan=[lifespan],
-        before_send=[add_request_id, cors.add_headers],
+        before_send=[add_headers, cors.add_headers],
         exception_handlers={Exception: _error_handler(log)},
         openapi_config=OpenAPIConfig(
             title="Xiaoer gateway",

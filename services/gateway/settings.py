@@ -3,6 +3,7 @@
 This is the only module of the service that reads the environment.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.gateway.errors import SettingsError
+from services.gateway.limits.address import Network
 
 SECRET_BYTES = 32
 """Least length of an HS256 secret (RFC 7518, section 3.2: as long as the hash)."""
@@ -54,6 +56,8 @@ class Settings:
     """Most rounds of tool calls in one turn."""
     tool_timeout_s: float = 5.0
     """Seconds that one tool call may take."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of reverse proxies whose `X-Forwarded-For` is believed (`TRUSTED_PROXIES`)."""
     max_body_bytes: int = 262144
     """Largest request body."""
     max_message_chars: int = 8000
@@ -123,6 +127,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         deadline_s=reader.number("DEADLINE_S", 30.0, 0.1, 600.0),
         tool_rounds=reader.whole("TOOL_ROUNDS", 4, 1, 16),
         tool_timeout_s=reader.number("TOOL_TIMEOUT_S", 5.0, 0.05, 600.0),
+        trusted_proxies=reader.networks("TRUSTED_PROXIES"),
         max_body_bytes=reader.whole("MAX_BODY_BYTES", 262144, 1024, 104_857_600),
         max_message_chars=reader.whole("MAX_MESSAGE_CHARS", 8000, 1, 1_000_000),
         log_level=reader.one_of("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
@@ -170,6 +175,19 @@ class _Reader:
         if parts.scheme not in schemes or not (parts.netloc or parts.path):
             raise SettingsError(f"{name} must be a URL starting {schemes[0]}://, not {value!r}.")
         return value.rstrip("/")
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        found = []
+        for part in self.text(name, "").split(","):
+            if part.strip():
+                try:
+                    found.append(ipaddress.ip_network(part.strip()))
+                except ValueError as exc:
+                    raise SettingsError(
+                        f"{name} must be networks such as 10.0.0.0/8, separated by commas, "
+                        f"not {part.strip()!r}."
+                    ) from exc
+        return tuple(found)
 
     def one_of(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self.text(name, default).lower()

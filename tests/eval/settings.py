@@ -1,6 +1,7 @@
 """What an evaluation run can be told; the only module of it that reads the environment."""
 
 import argparse
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ def load(
         or _kept(secrets / "demo-shop.key", "--key or EVAL_KEY"),
         secret=options.secret
         or env.get("EVAL_CUSTOMER_SECRET")
-        or _kept(secrets / "demo-customer-token.secret", "--secret or EVAL_CUSTOMER_SECRET"),
+        or _signing_secret(secrets / "shops.json", options.shop),
         shop=options.shop,
         model=options.model,
         languages=_list(options.language),
@@ -120,6 +121,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _signing_secret(file: Path, shop: str) -> str:
+    instead = "--secret or EVAL_CUSTOMER_SECRET"
+    try:
+        rules = json.loads(_kept(file, instead))[shop]["customer_tokens"]
+        secret: str = rules["secrets"][0]
+    except (ValueError, LookupError, TypeError) as exc:
+        raise EvalError(
+            f"{file} holds no secret that signs customer tokens of {shop!r}; give {instead}."
+        ) from exc
+    return secret
 
 
 def _kept(file: Path, instead: str) -> str:

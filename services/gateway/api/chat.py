@@ -18,6 +18,7 @@ from services.gateway.api.http import (
     json_response,
     read_body,
     request_id,
+    show_allowance,
     while_connected,
 )
 from services.gateway.api.metrics import Metrics
@@ -29,6 +30,8 @@ from services.gateway.assistant.deadline import Deadline
 from services.gateway.identity.keys import ShopKey
 from services.gateway.identity.shops import Shop
 from services.gateway.identity.tokens import Authenticator
+from services.gateway.limits.address import Network, client_address
+from services.gateway.limits.limiter import Asker, Limiter
 from services.gateway.sessions.store import SessionBook, new_session_id
 
 ErrorLog = Any
@@ -44,6 +47,8 @@ class Desk:
     sessions: SessionBook
     metrics: Metrics
     log: ErrorLog
+    limiter: Limiter
+    proxies: tuple[Network, ...]
     limits: Limits
     max_body_bytes: int
     deadline_s: float
@@ -91,16 +96,46 @@ class Desk:
         body = await read_body(request, self.max_body_bytes, visit.deadline)
         shop, customer = await self.identify(request, visit)
         chat = parse(body)
+        asker = self._asker(request, visit, shop, customer, chat.session_id)
+        allowance = await self.limiter.admit(asker)
+        if allowance is not None:
+            show_allowance(request.scope, allowance.headers())
         return (
             Ask(
                 shop=shop,
                 customer=customer,
+                asker=asker,
                 messages=chat.messages,
                 session_id=chat.session_id,
                 request_id=visit.request_id,
                 deadline=visit.deadline,
             ),
             chat,
+        )
+
+    def _asker(
+        self,
+        request: PlainRequest,
+        visit: Visit,
+        shop: Shop,
+        customer: str | None,
+        session_id: str | None,
+    ) -> Asker:
+        client = request.scope["client"]
+        browser = visit.key is not None and visit.key.kind == "public"
+        return Asker(
+            shop_id=shop.id,
+            limits=shop.profile.limits,
+            customer=customer,
+            session_id=session_id,
+            # A secret key is used by the shop's server, which asks for all of its customers.
+            address=client_address(
+                client[0] if client else None,
+                header(request.scope, b"x-forwarded-for"),
+                self.proxies,
+            )
+            if browser
+            else None,
         )
 
 

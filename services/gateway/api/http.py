@@ -21,6 +21,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 _DRAIN_BYTES = 4_194_304
 """How much of a body that is too large is read and dropped, so that the client sees the 413."""
 
+_LIMITS = "limit_headers"
+
 T = TypeVar("T")
 PlainRequest = Request[Any, Any, Any]
 
@@ -45,11 +47,19 @@ def request_id(scope: Scope) -> str:
     return cast("str", known)
 
 
-async def add_request_id(message: Message, scope: Scope) -> None:
-    """Put `x-request-id` on a reply (Litestar's `before_send` hook, so errors have it too)."""
+async def add_headers(message: Message, scope: Scope) -> None:
+    """Put `x-request-id`, and what is left of the limits, on a reply.
+
+    As Litestar's `before_send` hook, so that errors and streams have it too.
+    """
     if message["type"] == "http.response.start":
-        headers = [*message["headers"], (b"x-request-id", request_id(scope).encode())]
-        message["headers"] = headers
+        added = [(b"x-request-id", request_id(scope).encode())]
+        message["headers"] = [*message["headers"], *added, *scope["state"].get(_LIMITS, ())]
+
+
+def show_allowance(scope: Scope, headers: list[tuple[bytes, bytes]]) -> None:
+    """Put headers that tell what is left of the limits on the reply to come."""
+    scope["state"][_LIMITS] = headers
 
 
 async def read_body(request: PlainRequest, most: int, deadline: Deadline) -> bytes:

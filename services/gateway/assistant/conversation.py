@@ -12,6 +12,7 @@ from services.gateway.assistant.turn import Assistant, Question
 from services.gateway.assistant.types import Answer, Message, StoredTurn
 from services.gateway.errors import DeadlineError, MemoryAwayError
 from services.gateway.identity.shops import Shop
+from services.gateway.limits.limiter import Asker, Limiter
 from services.gateway.sessions.store import SessionBook, Turn
 
 
@@ -21,6 +22,7 @@ class Ask:
 
     shop: Shop
     customer: str | None
+    asker: Asker
     messages: tuple[Message, ...]
     session_id: str | None
     request_id: str
@@ -41,11 +43,13 @@ class Conversation:
     Args:
         assistant: answers one question.
         sessions: remembers.
+        limiter: counts the tokens of a customer's day.
     """
 
-    def __init__(self, assistant: Assistant, sessions: SessionBook) -> None:
+    def __init__(self, assistant: Assistant, sessions: SessionBook, limiter: Limiter) -> None:
         self._assistant = assistant
         self._sessions = sessions
+        self._limiter = limiter
 
     async def reply(self, ask: Ask, emit: Emit | None = None) -> Reply:
         """Answer a request before its deadline, and remember the turn if it has a session.
@@ -102,5 +106,7 @@ class Conversation:
             deadline=ask.deadline,
         )
         answer = await self._assistant.answer(question, emit)
+        usage = answer.usage
+        await self._limiter.spend(ask.asker, usage.prompt_tokens + usage.completion_tokens)
         answer.timings_ms["total"] = round(ask.deadline.elapsed_s() * 1000, 2)
         return Reply(answer, ask.session_id)

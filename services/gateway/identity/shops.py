@@ -15,6 +15,7 @@ from services.gateway.errors import SettingsError
 from services.gateway.identity.jwks import KeySet
 from services.gateway.identity.keys import ShopKey, key_hash, same_hash
 from services.gateway.identity.secret_file import TokenRules, read_secrets
+from services.gateway.limits.shop_limits import ShopLimits
 
 Language = Literal["zh", "en"]
 
@@ -34,11 +35,12 @@ class ShopPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShopProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The public part of a shop, as `SHOPS_FILE` gives it."""
+    """The public part of a shop and its limits, as `SHOPS_FILE` gives them."""
 
     name: ShopText
     tone: ShopText
     policies: ShopPolicies = ShopPolicies()
+    limits: ShopLimits = ShopLimits()
 
 
 class _ShopsFile(msgspec.Struct, forbid_unknown_fields=True):
