@@ -1,0 +1,37 @@
+"""Requests made up from the published schema, against a gateway with its fakes."""
+
+import uuid
+from typing import Any
+
+import hypothesis.strategies as st
+
+from tests.support.fake_model import FakeModel, say
+from tests.support.gateway import ServerThread, headers
+from tests.support.schema_cases import play
+
+# These declare all their answers; the other addresses are only asked not to break.
+PATHS = frozenset({"/v1/chat/completions", "/chat"})
+
+
+def _aim(data: st.DataObject, case: Any) -> None:
+    """Made-up texts rarely make a whole conversation: often give one that is."""
+    if case.operation.path in PATHS and isinstance(case.body, dict) and data.draw(st.booleans()):
+        text = data.draw(st.text(min_size=1, max_size=60))
+        if case.operation.path == "/chat":
+            case.body = {"query": text}
+        else:
+            stream = data.draw(st.booleans())
+            case.body = {"messages": [{"role": "user", "content": text}], "stream": stream}
+
+
+def _visitor() -> dict[str, str]:
+    # A session of its own: a second message in one would wait for the first.
+    return headers(session=uuid.uuid4().hex)
+
+
+def test_answers_are_as_published(gateway: ServerThread, model: FakeModel) -> None:
+    model.always(say("好的。"))
+    url = gateway.url
+    seen = play(f"{url}/schema", url, _visitor, cases=8, change=_aim, compared=PATHS)
+    assert seen["POST /v1/chat/completions"] >= {200, 400, 401}
+    assert seen["POST /chat"] >= {200, 400, 401}
