@@ -16,6 +16,7 @@ from litestar.exceptions import (
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
+from services.gateway.api import schemas
 from services.gateway.api.chat import Desk, chat_router
 from services.gateway.api.cors import Cors
 from services.gateway.api.customers import customers_router
@@ -186,6 +187,7 @@ def _litestar(
             title="Xiaoer gateway",
             version="1",
             path="/schema",
+            components=schemas.COMPONENTS,
             render_plugins=[
                 JsonRenderPlugin(path=["/", "/openapi.json"]),
                 YamlRenderPlugin(path="/openapi.yaml"),

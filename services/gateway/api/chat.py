@@ -211,7 +211,12 @@ def _with_session(chat: ChatRequest) -> ChatRequest:
 
 
 def _models_handler(desk: Desk) -> ControllerRouterHandler:
-    @get("/v1/models", summary="The one model there is", tags=["chat"])
+    @get(
+        "/v1/models",
+        operation_class=schemas.Models,
+        summary="The one model there is",
+        tags=["chat"],
+    )
     async def models(request: PlainRequest) -> dict[str, Any]:
         """OpenAI's list of models."""
         desk.admit(request)

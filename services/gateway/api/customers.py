@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Response, Router, delete, get
 
+from services.gateway.api import schemas
 from services.gateway.api.chat import Desk
 from services.gateway.api.http import PlainRequest, json_response
 from services.gateway.api.sessions import memory_away
@@ -46,7 +47,12 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
             sessions=sessions,
         )
 
-    @get("/me", summary="Export what is kept of them", tags=["customers"])
+    @get(
+        "/me",
+        operation_class=schemas.ExportCustomer,
+        summary="Export what is kept of them",
+        tags=["customers"],
+    )
     async def export(request: PlainRequest) -> Response[Any]:
         """Every session with its turns, tool calls and results."""
         visit = desk.visit(request, "customers")
@@ -65,7 +71,13 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
         body = {"shop": shop.id, "customer": customer, "sessions": listed}
         return json_response(msgspec.json.encode(body))
 
-    @delete("/me", status_code=204, summary="Erase what is kept of them", tags=["customers"])
+    @delete(
+        "/me",
+        status_code=204,
+        operation_class=schemas.EraseCustomer,
+        summary="Erase what is kept of them",
+        tags=["customers"],
+    )
     async def erase(request: PlainRequest) -> None:
         """Forgets all sessions at once. A line in the log remains that holds no content."""
         visit = desk.visit(request, "customers")

@@ -9,6 +9,7 @@ import httpx2
 import msgspec
 from litestar import Response, Router, get
 
+from services.gateway.api import schemas
 from services.gateway.api.metrics import CONTENT_TYPE, Metrics
 from services.gateway.errors import GatewayError, MemoryAwayError
 
@@ -30,7 +31,12 @@ def health_router(pings: dict[str, Ping], metrics: Metrics) -> Router:
         """Asks nothing of others: a dependency's trouble is no reason for a restart."""
         return {"status": "live"}
 
-    @get("/health/ready", summary="Whether every dependency answers", tags=["operation"])
+    @get(
+        "/health/ready",
+        operation_class=schemas.Ready,
+        summary="Whether every dependency answers",
+        tags=["operation"],
+    )
     async def ready() -> Response[dict[str, Any]]:
         """200 when Redis, model and tools answer, else 503; says of each how it is."""
         found = await asyncio.gather(*(_state(ping) for ping in pings.values()))
@@ -41,10 +47,16 @@ def health_router(pings: dict[str, Ping], metrics: Metrics) -> Router:
             status_code=200 if is_ready else 503,
         )
 
-    @get("/metrics", summary="Prometheus metrics", tags=["operation"])
+    @get(
+        "/metrics",
+        operation_class=schemas.MetricsPage,
+        summary="Prometheus metrics",
+        tags=["operation"],
+    )
     async def show_metrics() -> Response[bytes]:
         """Counters and histograms of this process."""
-        return Response(metrics.page(), media_type=CONTENT_TYPE)
+        # As a header: to a media type Litestar would add a second charset.
+        return Response(metrics.page(), headers={"content-type": CONTENT_TYPE})
 
     return Router(path="/", route_handlers=[live, ready, show_metrics])
 

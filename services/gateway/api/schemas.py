@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from litestar.openapi.spec import (
+    Components,
     OpenAPIMediaType,
     OpenAPIResponse,
     Operation,
     Reference,
     RequestBody,
     Schema,
+    SecurityScheme,
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
@@ -52,19 +54,44 @@ _ERRORS = {
 }
 
 
-def _answers(description: str, *, streamed: bool) -> dict[str, OpenAPIResponse | Reference]:
-    content = {"application/json": OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT))}
-    if streamed:
+_OBJECT = Schema(type=OpenAPIType.OBJECT)
+_KEY, _CUSTOMER = "shop key", "customer token"
+_SHOP_ONLY: list[dict[str, list[str]]] = [{_KEY: []}]
+_ANYBODY: list[dict[str, list[str]]] = [{_KEY: []}, {_KEY: [], _CUSTOMER: []}]
+_SIGNED_IN: list[dict[str, list[str]]] = [{_KEY: [], _CUSTOMER: []}]
+
+COMPONENTS = Components(
+    schemas={"Error": _ERROR},
+    security_schemes={
+        _KEY: SecurityScheme(type="http", scheme="bearer", description="The shop's key."),
+        _CUSTOMER: SecurityScheme(
+            type="apiKey",
+            name="X-Customer-Token",
+            security_scheme_in="header",
+            description="JWT that the shop signed: sub, shop, exp.",
+        ),
+    },
+)
+
+Answers = dict[str, OpenAPIResponse | Reference]
+
+
+def _json(description: str, schema: Schema | Reference) -> OpenAPIResponse:
+    content = {"application/json": OpenAPIMediaType(schema=schema)}
+    return OpenAPIResponse(description=description, content=content)
+
+
+def _errors(*statuses: str) -> Answers:
+    error = Reference(ref="#/components/schemas/Error")
+    return {status: _json(_ERRORS[status], error) for status in statuses}
+
+
+def _answers(description: str, *, streamed: bool) -> Answers:
+    answer = _json(description, _OBJECT)
+    if streamed and answer.content is not None:
         event = Schema(type=OpenAPIType.OBJECT, properties={"data": _TEXT})
-        content["text/event-stream"] = OpenAPIMediaType(schema=event)
-    error = {"application/json": OpenAPIMediaType(schema=_ERROR)}
-    return {
-        "200": OpenAPIResponse(description=description, content=content),
-        **{
-            status: OpenAPIResponse(description=meaning, content=error)
-            for status, meaning in _ERRORS.items()
-        },
-    }
+        answer.content["text/event-stream"] = OpenAPIMediaType(schema=event)
+    return {"200": answer, **_errors(*_ERRORS)}
 
 
 def _chat_completions_body() -> RequestBody:
@@ -113,6 +140,7 @@ class ChatCompletions(Operation):
     def __post_init__(self) -> None:
         """Litestar fills the fields it knows; the handler reads the body itself."""
         self.request_body = _chat_completions_body()
+        self.security = _ANYBODY
         self.responses = _answers("The answer, with `stream` clause by clause.", streamed=True)
 
 
@@ -123,4 +151,81 @@ class Chat(Operation):
     def __post_init__(self) -> None:
         """Litestar fills the fields it knows; the handler reads the body itself."""
         self.request_body = _chat_body()
+        self.security = _ANYBODY
         self.responses = _answers("The reply and its session.", streamed=False)
+
+
+@dataclass
+class Models(Operation):
+    """`GET /v1/models`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _SHOP_ONLY
+        self.responses = {"200": _json("The one model.", _OBJECT), **_errors("401", "403")}
+
+
+@dataclass
+class ShowSession(Operation):
+    """`GET /v1/sessions/{id}`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _ANYBODY
+        shown = _json("The session's turns.", _OBJECT)
+        self.responses = {"200": shown, **_errors("400", "401", "403", "404", "503")}
+
+
+@dataclass
+class DeleteSession(Operation):
+    """`DELETE /v1/sessions/{id}`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _ANYBODY
+        gone = OpenAPIResponse(description="The session is forgotten.")
+        self.responses = {"204": gone, **_errors("400", "401", "403", "404", "503")}
+
+
+@dataclass
+class ExportCustomer(Operation):
+    """`GET /v1/customers/me`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _SIGNED_IN
+        kept = _json("Every session with its turns.", _OBJECT)
+        self.responses = {"200": kept, **_errors("401", "403", "503")}
+
+
+@dataclass
+class EraseCustomer(Operation):
+    """`DELETE /v1/customers/me`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _SIGNED_IN
+        gone = OpenAPIResponse(description="Nothing is kept any more.")
+        self.responses = {"204": gone, **_errors("401", "403", "503")}
+
+
+@dataclass
+class Ready(Operation):
+    """`GET /health/ready`."""
+
+    def __post_init__(self) -> None:
+        """Litestar knows the 200 only."""
+        self.responses = {
+            "200": _json("Every dependency answers.", _OBJECT),
+            "503": _json("One does not; the body says which.", _OBJECT),
+        }
+
+
+@dataclass
+class MetricsPage(Operation):
+    """`GET /metrics`."""
+
+    def __post_init__(self) -> None:
+        """Litestar takes bytes for JSON."""
+        content = {"text/plain": OpenAPIMediaType(schema=_TEXT)}
+        self.responses = {"200": OpenAPIResponse(description="Prometheus text.", content=content)}

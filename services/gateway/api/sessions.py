@@ -6,6 +6,7 @@ import msgspec
 from litestar import Response, Router, delete, get
 from litestar.params import FromPath
 
+from services.gateway.api import schemas
 from services.gateway.api.chat import Desk
 from services.gateway.api.http import PlainRequest, json_response
 from services.gateway.api.requests import check_session_id
@@ -29,7 +30,12 @@ def memory_away(exc: MemoryAwayError) -> MemoryUnavailableError:
 def sessions_router(desk: Desk) -> Router:
     """Return the routes of sessions."""
 
-    @get("/{session_id:str}", summary="A session's turns", tags=["sessions"])
+    @get(
+        "/{session_id:str}",
+        operation_class=schemas.ShowSession,
+        summary="A session's turns",
+        tags=["sessions"],
+    )
     async def show_session(request: PlainRequest, session_id: FromPath[str]) -> Response[Any]:
         """Turns as they are stored, oldest first, tool calls and results included."""
         visit = desk.visit(request, "sessions")
@@ -47,7 +53,13 @@ def sessions_router(desk: Desk) -> Router:
         body = {"session_id": session_id, "shop": shop.id, "customer": customer, "turns": turns}
         return json_response(msgspec.json.encode(body))
 
-    @delete("/{session_id:str}", status_code=204, summary="Forget a session", tags=["sessions"])
+    @delete(
+        "/{session_id:str}",
+        status_code=204,
+        operation_class=schemas.DeleteSession,
+        summary="Forget a session",
+        tags=["sessions"],
+    )
     async def delete_session(request: PlainRequest, session_id: FromPath[str]) -> None:
         """Forgets it at once; a turn under way is answered but not remembered."""
         visit = desk.visit(request, "sessions")

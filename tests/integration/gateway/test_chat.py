@@ -201,3 +201,12 @@ def test_health_metrics_and_schema(client: Client, model: FakeModel) -> None:
 def test_length_is_reported(client: Client, model: FakeModel) -> None:
     model.will(say("A long", finish="length"))
     assert client.chat("x").json()["choices"][0]["finish_reason"] == "length"
+
+
+def test_the_metrics_page_is_prometheus_text(client: Client) -> None:
+    reply = client.get("/metrics")
+    types = [value for name, value in reply.headers.multi_items() if name == "content-type"]
+    assert len(types) == 1
+    assert types[0].startswith("text/plain")
+    assert types[0].count("charset") == 1
+    assert "xiaoer_gateway_requests_total" in reply.text
