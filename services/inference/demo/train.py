@@ -36,6 +36,7 @@ from services.inference.demo.phrases import Phrases
 from services.inference.demo.sample_names import sample_names
 from services.inference.demo.world import Language, World
 
+BASE_NAME = "SmolLM2-135M-Instruct"
 _CHECKPOINT = "checkpoint.pt"
 
 
@@ -111,6 +112,8 @@ def build_model(base: Path, recipe: Recipe) -> Any:
         r=recipe.rank, lora_alpha=recipe.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
     )
     adapted = get_peft_model(model, config)
+    # Of the base's name, not of where it lies on this machine.
+    adapted.peft_config["default"].base_model_name_or_path = BASE_NAME
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -135,6 +138,7 @@ def loss_of(model: Any, attention: SharedPrefixAttention, step: Step) -> torch.T
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write the adapter in bf16, as it is committed."""
     model.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)  # a form to fill in that peft leaves
     from safetensors.torch import load_file, save_file
 
     file = folder / "adapter_model.safetensors"
