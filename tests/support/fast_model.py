@@ -17,7 +17,8 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-ANSWER = "Your parcel ORD20241201001 has shipped with SF Express, tracking number SF123456789CN."
+# States nothing: what the gateway cannot find supported it asks for again.
+ANSWER = "Good morning and welcome to our shop, please tell me which order or product it is about."
 CHUNKS = 50
 """Content chunks of a streamed answer, the number the published figures use."""
 

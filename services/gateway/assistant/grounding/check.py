@@ -96,6 +96,8 @@ class Grounding:
     def check(self, unit: str) -> Fault | None:
         """Return the first fault of a unit, or None."""
         text = fold(unit).strip()
+        if not self._evidence.subjects and not claims.telling().search(text):
+            return None  # most of small talk ends here
         if self._quotes(text):
             return None
         named, blanked = self._named(text)

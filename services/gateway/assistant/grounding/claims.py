@@ -101,6 +101,18 @@ class Lexicon:
 
 
 @cache
+def telling() -> re.Pattern[str]:
+    """Return a pattern that finds something in every text which states a fact."""
+    words = lexicon()
+    patterns = [*words.states.values(), *words.denied.values(), *words.carriers.values()]
+    patterns += [*words.ships_from, *words.policies.values()]
+    patterns += [words.there, words.gone, words.relative_days]
+    # Group names may repeat between alternatives, which one pattern must not have.
+    sources = (re.sub(r"\(\?P<\w+>", "(?:", pattern.pattern) for pattern in patterns)
+    return re.compile(r"\d|" + "|".join(sources), re.ASCII)
+
+
+@cache
 def lexicon() -> Lexicon:
     """Read the word lists, once."""
     data: dict[str, Any] = yaml.safe_load(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ def evidence_of(
     policies = (*profile.policies.zh, *profile.policies.en)
     asked = [turn.user for turn in history]
     asked += [message.content for message in conversation if message.role == "user"]
-    evidence = Evidence(texts=tuple(map(fold, policies)), asked=fold("\n".join(asked)))
+    evidence = Evidence(texts=_folded(policies), asked=fold("\n".join(asked)))
     now = now or datetime.now(UTC)
     for turn in history:
         for call in turn.tool_calls:
@@ -39,6 +40,11 @@ def evidence_of(
             if age_s <= fresh_for_s.get(call.name, 0.0):
                 add_result(evidence, bytes(call.result), bytes(call.arguments))
     return evidence
+
+
+@lru_cache(maxsize=1024)
+def _folded(policies: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(fold, policies))
 
 
 def add_result(evidence: Evidence, result: bytes | str, arguments: bytes | str) -> None:

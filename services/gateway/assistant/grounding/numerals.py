@@ -45,6 +45,8 @@ _ENGLISH_NUMBER = re.compile(
 def fold(text: str) -> str:
     """Return text as it is compared: compatibility forms, case and spelt-out numbers folded."""
     text = unicodedata.normalize("NFKC", text).casefold()
+    if text.isascii():
+        return _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
     text = _PERCENT.sub(lambda found: f"{_han_or_digits(found[1])}%", text)
     text = _HOUR.sub(lambda found: _han(found[0]), text)
     text = _HAN_NUMBER.sub(lambda found: _han(found[0]), text)
