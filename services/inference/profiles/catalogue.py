@@ -170,7 +170,7 @@ CPU_DEMO = Profile(
     dtype="bfloat16",
     tool_parser="hermes",
     enforce_eager=True,
-    speculation=NgramSpeculation(tokens=3, lookup_min=2, lookup_max=4),
+    speculation=NgramSpeculation(tokens=5, lookup_min=2, lookup_max=4),
 )
 
 ALL = (EDGE_GPU, EDGE_GPU_LONG, CPU_DEMO, LLAMA_31_8B_AWQ, MISTRAL_7B_V03_AWQ)
