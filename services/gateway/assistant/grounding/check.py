@@ -120,7 +120,7 @@ class Grounding:
             for name in subject.names:
                 names.setdefault(name, []).append(subject)
             for name in subject.values("items.name"):
-                names.setdefault(name, [])
+                names.setdefault(name, self._known_as(name))
         for name in self._evidence.names:
             names.setdefault(name, [])
         found: list[tuple[int, list[Subject]]] = []
@@ -132,6 +132,14 @@ class Grounding:
                     found.append((at, names[name]))
                 text = text[:at] + "\0" * len(name) + text[at + len(name) :]
         return sorted(found, key=lambda item: item[0]), text
+
+    def _known_as(self, item: str) -> list[Subject]:
+        """Return the products that an order line names, in whatever language."""
+        return [
+            subject
+            for subject in self._evidence.subjects
+            if subject.kind == "product" and any(name in item for name in subject.names)
+        ]
 
     def _supported(self, claim: Claim, scope: "_Scope", text: str) -> bool:
         by_subject = _CHECKS[claim.kind]
@@ -302,7 +310,9 @@ def _identifier(claim: Claim, subject: Subject) -> bool:
 
 def _number(claim: Claim, subject: Subject) -> bool:
     values = [value for values in subject.facts.values() for value in values]
-    return set(claim.numbers) <= _decimals(values)
+    # A year stands alone where a comma ended the clause before it: "December 3, 2024".
+    years = {Decimal(found[0]) for value in values for found in _ISO.findall(value)}
+    return set(claim.numbers) <= _decimals(values) | years
 
 
 def _state(claim: Claim, subject: Subject) -> bool:

@@ -39,6 +39,7 @@ _MONTH = rf"(?P<mn>{'|'.join(_MONTHS)})[a-z]*\.?"
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _N, _N2 = rf"(?P<n>{_NUMBER})", rf"(?P<n2>{_NUMBER})"
 _STOCK_WORD = r"(?:库存|剩余?|还剩|仅剩|stock)(?:\s*(?:为|是|有|还有|is|of|:))*"
+_IN_STOCK = r"(?:in stock|left|available|remaining|on hand|的?(?:库存|现货|存货))"
 
 # In this order: what an earlier pattern took, a later one does not see.
 _SOURCES: tuple[tuple[Kind, str], ...] = (
@@ -54,7 +55,10 @@ _SOURCES: tuple[tuple[Kind, str], ...] = (
     ("percent", rf"{_N}\s*(?:%|percent|per cent|折)"),
     ("period", rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
     ("quantity", rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
-    ("stock_count", rf"{_N}\s*{_COUNT_UNIT}?\s*(?:in stock|left|available|remaining|on hand)"),
+    (
+        "stock_count",
+        rf"{_N}\s*{_COUNT_UNIT}?\s*(?:in stock|left|available|remaining|on hand|的?(?:库存|现货|存货))",
+    ),
     ("stock_count", rf"{_STOCK_WORD}\s*{_N}"),
     ("quantity", rf"{_N}\s*{_COUNT_UNIT}"),
     ("number", _N),
@@ -224,7 +228,7 @@ def _states(text: str, words: Lexicon) -> Iterator[Claim]:
 
 def _negated(text: str, start: int, words: Lexicon) -> bool:
     """Tell whether a negation stands shortly before, in the same clause."""
-    before = text[max(0, start - 16) : start]
+    before = text[max(0, start - 24) : start]
     cut = max(before.rfind(mark) for mark in ",.;，。；、:：")
     return bool(words.negation.search(before[cut + 1 :]))
 
