@@ -55,10 +55,7 @@ _SOURCES: tuple[tuple[Kind, str], ...] = (
     ("percent", rf"{_N}\s*(?:%|percent|per cent|折)"),
     ("period", rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
     ("quantity", rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
-    (
-        "stock_count",
-        rf"{_N}\s*{_COUNT_UNIT}?\s*(?:in stock|left|available|remaining|on hand|的?(?:库存|现货|存货))",
-    ),
+    ("stock_count", rf"{_N}\s*{_COUNT_UNIT}?\s*{_IN_STOCK}"),
     ("stock_count", rf"{_STOCK_WORD}\s*{_N}"),
     ("quantity", rf"{_N}\s*{_COUNT_UNIT}"),
     ("number", _N),
