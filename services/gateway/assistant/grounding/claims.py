@@ -16,7 +16,7 @@ import yaml
 
 Kind = Literal[
     "money", "percent", "period", "date", "clock", "relative_day", "stock_count", "quantity",
-    "identifier", "number", "state", "stock", "ships_from", "carrier", "policy",
+    "identifier", "number", "state", "stock", "ships_from", "carrier",
 ]  # fmt: skip
 
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
@@ -38,7 +38,11 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _MONTH = rf"(?P<mn>{'|'.join(_MONTHS)})[a-z]*\.?"
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _N, _N2 = rf"(?P<n>{_NUMBER})", rf"(?P<n2>{_NUMBER})"
-_STOCK_WORD = r"(?:库存|剩余?|还剩|仅剩|stock)(?:\s*(?:为|是|有|还有|is|of|:))*"
+_STOCK_WORD = (
+    r"(?:(?:库存|剩余?|还剩|仅剩|stock)(?:\s*(?:为|是|有|还有|is|of|:))*"
+    r"|(?:我们|店里|仓库|现|还|尚)有|\bwe(?:\s+still)?\s+have|\bwe've\s+got)"
+)
+_NO_ORDERS = r"(?!\d*\s*(?:个|笔|单)?\s*(?:recent\s+)?(?:订单|orders?))"
 _IN_STOCK = r"(?:in stock|left|available|remaining|on hand|的?(?:库存|现货|存货))"
 
 # In this order: what an earlier pattern took, a later one does not see.
@@ -47,8 +51,9 @@ _SOURCES: tuple[tuple[Kind, str], ...] = (
     ("date", r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"),
     ("date", rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+(?P<y>\d{{4}}))?"),
     ("date", rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+(?P<y>\d{{4}}))?"),
-    ("clock", r"(?<!\d)\d{1,2}:\d{2}(?::\d{2})?"),
-    ("clock", r"(?<!\d)\d{1,2}\s*(?:[ap]\.?m\b\.?)|(?<!\d)\d{1,2}点(?!\d)"),
+    ("clock", r"(?<!\d)(?P<h>\d{1,2})(?::(?P<min>\d{2}))?\s*(?:(?P<pm>p)|a)\.?m\b\.?"),
+    ("clock", r"(?P<pm>下午|晚上|晚|傍晚)?\s*(?<!\d)(?P<h>\d{1,2})点(?:(?P<min>\d{1,2})分)?(?!\d)"),
+    ("clock", r"(?P<pm>下午|晚上|晚|傍晚)?\s*(?<!\d)(?P<h>\d{1,2}):(?P<min>\d{2})(?::\d{2})?"),
     ("identifier", r"(?<![a-z0-9])(?=[a-z0-9-]*\d{5})[a-z0-9]+(?:-[a-z0-9]+)*"),
     ("money", rf"{_CURRENCY_BEFORE}\s*{_N}(?:{_TO}{_CURRENCY_BEFORE}?\s*{_N2})?"),
     ("money", rf"{_N}(?:{_TO}{_N2})?\s*{_CURRENCY_AFTER}"),
@@ -56,7 +61,7 @@ _SOURCES: tuple[tuple[Kind, str], ...] = (
     ("period", rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
     ("quantity", rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
     ("stock_count", rf"{_N}\s*{_COUNT_UNIT}?\s*{_IN_STOCK}"),
-    ("stock_count", rf"{_STOCK_WORD}\s*{_N}"),
+    ("stock_count", rf"{_STOCK_WORD}\s*{_N}{_NO_ORDERS}"),
     ("quantity", rf"{_N}\s*{_COUNT_UNIT}"),
     ("number", _N),
 )
@@ -73,7 +78,7 @@ class Claim:
     text: str
     numbers: tuple[Decimal, ...] = ()
     what: str = ""
-    """A period's unit, a currency, a date as `[YYYY-]MM-DD`, a state's name, a place."""
+    """A period's unit, a currency, a date as `[YYYY-]MM-DD`, a time as HH:MM, a state, a place."""
     negated: bool = False
 
 
@@ -89,9 +94,11 @@ class Lexicon:
     ships_from: tuple[re.Pattern[str], ...]
     carriers: dict[str, re.Pattern[str]]
     policies: dict[str, re.Pattern[str]]
+    topics: dict[str, re.Pattern[str]]
     negation: re.Pattern[str]
     denial: re.Pattern[str]
-    conditional: re.Pattern[str]
+    condition_before: re.Pattern[str]
+    condition_behind: re.Pattern[str]
     future: re.Pattern[str]
     declining: re.Pattern[str]
     relative_days: re.Pattern[str]
@@ -128,9 +135,11 @@ def lexicon() -> Lexicon:
         ships_from=tuple(re.compile(pattern, re.ASCII) for pattern in data["ships_from"]),
         carriers={name: _any(words) for name, words in data["carriers"].items()},
         policies={name: _any(words) for name, words in data["policies"].items()},
+        topics={name: _any(words) for name, words in data["topics"].items()},
         negation=_any(data["negation"]),
         denial=_any(data["denial"]),
-        conditional=_any(data["conditional"]),
+        condition_before=_any(data["condition_before"]),
+        condition_behind=_any(data["condition_behind"]),
         future=_any(data["future"]),
         declining=_any(data["declining"]),
         relative_days=_any(data["relative_days"]),
@@ -170,6 +179,10 @@ def _numeric(kind: Kind, found: re.Match[str]) -> Claim:
         what = _period(what)
     elif kind == "money":
         what = currency(found[0])
+    elif kind == "clock":
+        hour = int(groups["h"])
+        hour += 12 if groups["pm"] and hour < 12 else 0
+        what = f"{hour:02d}:{groups['min'] or '00':0>2}"
     return Claim(kind, found.start(), found[0].strip(), numbers, what)
 
 
@@ -217,22 +230,39 @@ def _states(text: str, words: Lexicon) -> Iterator[Claim]:
         if taken[start] or (only_denied and not negated):
             continue
         taken[start : start - length] = [True] * -length
-        before = text[max(0, start - 24) : start]
-        after = text[start - length : start - length + 2]
-        if not words.conditional.search(f"{before} {after}") and not words.future.search(before):
+        before = _clause_before(text, start, 40)
+        conditional = words.condition_before.search(before) or words.condition_behind.match(
+            text, start - length
+        )
+        if not conditional and not words.future.search(before):
             yield Claim("state", start, text[start : start - length], what=name, negated=negated)
 
 
 def _negated(text: str, start: int, words: Lexicon) -> bool:
     """Tell whether a negation stands shortly before, in the same clause."""
-    before = text[max(0, start - 24) : start]
-    cut = max(before.rfind(mark) for mark in ",.;，。；、:：")
-    return bool(words.negation.search(before[cut + 1 :]))
+    return bool(words.negation.search(_clause_before(text, start, 24)))
+
+
+def _clause_before(text: str, start: int, most: int) -> str:
+    """Return what stands before a place in its clause, at most so many characters."""
+    before = text[max(0, start - most) : start]
+    return before[max(before.rfind(mark) for mark in ",.;。、:!?") + 1 :]
+
+
+def states_something(text: str) -> bool:
+    """Tell whether a text makes a claim in words, or is about a shop rule."""
+    return next(worded_claims(text), None) is not None or bool(matters(text))
 
 
 def matters(text: str) -> set[str]:
     """Return the shop rules that a text is about."""
     return {name for name, pattern in lexicon().policies.items() if pattern.search(text)}
+
+
+def topics(text: str) -> set[str]:
+    """Return what a number in a text may be about: shop rules, delivery, dispatch, warranty."""
+    found = {name for name, pattern in lexicon().topics.items() if pattern.search(text)}
+    return found | matters(text)
 
 
 def denies(text: str) -> bool:

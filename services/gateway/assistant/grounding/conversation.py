@@ -12,13 +12,16 @@ from services.gateway.assistant.grounding.numerals import fold
 from services.gateway.assistant.types import Message, StoredTurn
 from services.gateway.identity.shops import ShopProfile
 
+ASKED_CHARS = 16_000
+"""How much of the customer's own words, from the end, is read for what they identify: enough for
+two of the longest messages, and folded in milliseconds."""
+
 
 def evidence_of(
     profile: ShopProfile,
     history: Sequence[StoredTurn],
     conversation: Sequence[Message],
     fresh_for_s: Mapping[str, float],
-    now: datetime | None = None,
 ) -> Evidence:
     """Return what a new answer may state before any tool was called for it.
 
@@ -27,13 +30,13 @@ def evidence_of(
         history: the session's turns.
         conversation: the client's messages. What it says the assistant said is no evidence.
         fresh_for_s: by tool, how long a result counts.
-        now: the time; the clock's when absent.
     """
     policies = (*profile.policies.zh, *profile.policies.en)
     asked = [turn.user for turn in history]
     asked += [message.content for message in conversation if message.role == "user"]
-    evidence = Evidence(texts=_folded(policies), asked=fold("\n".join(asked)))
-    now = now or datetime.now(UTC)
+    words = "\n".join(asked)[-ASKED_CHARS:]
+    evidence = Evidence(texts=_folded(policies), asked=fold(words))
+    now = datetime.now(UTC)
     for turn in history:
         for call in turn.tool_calls:
             age_s = (now - datetime.fromisoformat(call.at)).total_seconds()

@@ -4,10 +4,12 @@ Tools are not named here. Their results are read by shape, as cards are: whateve
 number is an order, whatever has a stock-keeping code a product.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from services.gateway.assistant.grounding import claims
 from services.gateway.assistant.grounding.numerals import fold
 
 Kind = Literal["order", "product"]
@@ -49,15 +51,28 @@ class Evidence:
             result: decoded JSON.
             asked_for: the call's arguments: the customer's names for what was found.
         """
-        aliases = [fold(name) for name in asked_for if name.strip()]
         found = list(_subjects(result))
-        if len(found) == 1 and aliases:
+        if len(found) == 1:
             only = found[0]
-            found = [Subject(only.kind, only.names | frozenset(aliases), only.facts)]
+            aliases = {fold(name).strip() for name in asked_for}
+            fair = {alias for alias in aliases if alias and _only_names(alias, only)}
+            found = [Subject(only.kind, only.names | fair, only.facts)]
         self.subjects.extend(found)
         for items in _lists(result):
             self.listed.add(len(items))
             self.names.update(fold(item) for item in items if isinstance(item, str))
+
+
+def _only_names(alias: str, subject: Subject) -> bool:
+    """Tell whether a customer's name for something states nothing about it.
+
+    What is named is not checked, so "headphones 199 yuan", which a look-up by likeness may find,
+    must not become a name: an answer that repeats it would confirm a price.
+    """
+    known = re.sub(r"\D+", " ", " ".join(subject.names)).split()
+    if not all(any(digits in number for number in known) for digits in re.findall(r"\d+", alias)):
+        return False
+    return claims.currency(alias) == "" and not claims.states_something(alias)
 
 
 def _subjects(value: Any) -> Iterator[Subject]:

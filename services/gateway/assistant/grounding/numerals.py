@@ -1,6 +1,7 @@
 """Writes spelt-out numbers as digits, so that "两年", "five hundred" and "599" compare equal.
 
-Only where a unit or a currency follows: "一下" and "one of them" state no number.
+Only where a unit or a currency follows: "一下" and "one of them" state no number. The patterns'
+repetitions are bounded, so that a customer's message of number words alone takes linear time.
 """
 
 import re
@@ -14,7 +15,7 @@ _DIGITS = {char: value for value, char in enumerate("零一二三四五六七八
 _SCALES = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10_000, "亿": 100_000_000}
 _HAN_NUMBER = re.compile(
-    r"[零〇一二两俩三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?"
+    r"[零〇一二两俩三四五六七八九十百千万亿]{1,16}(?:点[零〇一二三四五六七八九]{1,4})?"
     r"(?=\s*(?:多?元|块|圆|人民币|美元|折|%|件|种|款|项|个|台|只|双|套|盒|瓶|包|天|日|号|月|年|周|星期|礼拜"
     r"|小时|分钟|季度|工作日|次|单|笔))"
 )
@@ -22,7 +23,7 @@ _HAN_NUMBER = re.compile(
 _HOUR = re.compile(
     r"(?:(?<=[上下中]午)|(?<=[早晚]上)|(?<=凌晨)|(?<=[到至从]))[一二两三四五六七八九十]{1,3}(?=点)"
 )
-_PERCENT = re.compile(r"百分之([零〇一二两三四五六七八九十百]+|\d+(?:\.\d+)?)")
+_PERCENT = re.compile(r"百分之([零〇一二两三四五六七八九十百]{1,8}|\d+(?:\.\d+)?)")
 
 _ONES = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
@@ -35,7 +36,7 @@ _TENS = {
 }  # fmt: skip
 _WORD = "|".join([*_ONES, *_TENS, "hundred", "thousand"])
 _ENGLISH_NUMBER = re.compile(
-    rf"\b(?:(?:a\s+)?(?:{_WORD})(?:(?:\s+|-)(?:and\s+)?(?:{_WORD}))*)\b"
+    rf"\b(?:(?:a\s+)?(?:{_WORD})(?:(?:\s+|-)(?:and\s+)?(?:{_WORD})){{0,8}})\b"
     r"(?=[\s-]*(?:yuan|rmb|cny|dollars?|bucks|euros?|pounds?|usd|eur|gbp|percent|per\s+cent"
     r"|(?:business|working|calendar)\s+days?|days?|hours?|weeks?|months?|years?|minutes?"
     r"|units?|pieces?|pcs|items?|orders?|colou?rs|sizes|options|kinds|versions|in\s+stock|left|available|remaining))"
