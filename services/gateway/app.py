@@ -17,9 +17,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
 from services.gateway.api import schemas
-from services.gateway.api.chat import Desk, chat_router
+from services.gateway.api.chat import chat_router
 from services.gateway.api.cors import Cors
 from services.gateway.api.customers import customers_router
+from services.gateway.api.desk import Desk
 from services.gateway.api.health import Ping, health_router
 from services.gateway.api.http import add_headers, json_response, request_id
 from services.gateway.api.logs import make_log
@@ -77,8 +78,10 @@ def create_app(settings: Settings) -> Litestar:
     redis = connect(settings.redis_url)
     port = RedisPort(redis, metrics)
     waiting = Waiting(redis, log.warning)
-    limits = SessionLimits(settings.session_turns, settings.session_ttl_s, settings.session_tokens)
-    sessions = SessionBook(port, waiting, limits, metrics)
+    session_limits = SessionLimits(
+        settings.session_turns, settings.session_ttl_s, settings.session_tokens
+    )
+    sessions = SessionBook(port, waiting, session_limits, metrics)
 
     openai_client = _openai_client(settings)
     model = ModelClient(openai_client, settings.model_name)
@@ -87,19 +90,8 @@ def create_app(settings: Settings) -> Litestar:
     tools = ToolsClient(tools_http, service_tokens, settings.tool_timeout_s, log.warning)
     assistant = Assistant(model, tools, Prompts(), settings.tool_rounds, metrics)
 
-    limiter = Limiter(port)
-    desk = Desk(
-        authenticator=Authenticator(directory, key_sources),
-        conversation=Conversation(assistant, sessions, limiter),
-        sessions=sessions,
-        metrics=metrics,
-        log=log,
-        limiter=limiter,
-        proxies=settings.trusted_proxies,
-        limits=RequestLimits(settings.max_message_chars),
-        max_body_bytes=settings.max_body_bytes,
-        deadline_s=settings.deadline_s,
-    )
+    authenticator, limiter = Authenticator(directory, key_sources), Limiter(port)
+    desk = _desk(settings, authenticator, assistant, sessions, limiter, metrics, log)
     pings: dict[str, Ping] = {
         "redis": port.ping,
         "model": lambda: model.ping(1.5),
@@ -122,6 +114,29 @@ def create_app(settings: Settings) -> Litestar:
         ),
         Cors(lambda: directory.shops.origins),
         log,
+    )
+
+
+def _desk(
+    settings: Settings,
+    authenticator: Authenticator,
+    assistant: Assistant,
+    sessions: SessionBook,
+    limiter: Limiter,
+    metrics: Metrics,
+    log: Any,
+) -> Desk:
+    return Desk(
+        authenticator=authenticator,
+        conversation=Conversation(assistant, sessions, limiter),
+        sessions=sessions,
+        metrics=metrics,
+        log=log,
+        limiter=limiter,
+        proxies=settings.trusted_proxies,
+        limits=RequestLimits(settings.max_message_chars),
+        max_body_bytes=settings.max_body_bytes,
+        deadline_s=settings.deadline_s,
     )
 
 

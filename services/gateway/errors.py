@@ -12,6 +12,7 @@ GatewayError                    has an HTTP status and OpenAI's error fields
 ├── InternalError               500  a fault of ours; says nothing of its inside
 ├── ModelFailedError            502  the model endpoint answered, but not usably
 ├── ModelUnavailableError       503  the model endpoint is away
+├── MemoryUnavailableError      503  Redis is away, and only it knows what was asked for
 ├── TokenKeysAwayError          503  a shop's public keys were never fetched yet
 └── DeadlineError               504  the request's time was spent
 MemoryAwayError                 Redis did not answer; the turn goes on without memory
@@ -176,6 +177,13 @@ class TokenKeysAwayError(GatewayError):
     def headers(self) -> dict[str, str]:
         """The keys are asked for again about this often while there are none."""
         return {"retry-after": "5"}
+
+
+class MemoryUnavailableError(GatewayError):
+    """Redis is away, and without it there is nothing to show or to forget."""
+
+    status = 503
+    default_code = "memory_unavailable"
 
 
 class DeadlineError(GatewayError):

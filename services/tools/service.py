@@ -102,17 +102,22 @@ class Service:
             outcome = "body_too_large" if exc.status_code == 413 else "invalid_request"
             raise
         finally:
-            seconds = time.perf_counter() - started
-            label = name if name in self.registry else "unknown"
-            self.metrics.tool_called(label, outcome, seconds)
-            self.log.info(
-                "tool_called",
-                request_id=request_id,
-                shop=shop,
-                tool=label,
-                outcome=outcome,
-                ms=round(seconds * 1000, 1),
-            )
+            self._note(name, outcome, time.perf_counter() - started, request_id, shop)
+
+    def _note(
+        self, name: str, outcome: str, seconds: float, request_id: str, shop: str | None
+    ) -> None:
+        """Count and log a call."""
+        label = name if name in self.registry else "unknown"
+        self.metrics.tool_called(label, outcome, seconds)
+        self.log.info(
+            "tool_called",
+            request_id=request_id,
+            shop=shop,
+            tool=label,
+            outcome=outcome,
+            ms=round(seconds * 1000, 1),
+        )
 
     def failure(self, exc: Exception, request_id: str) -> Failure:
         """Turn any failure into the one error shape; only the log learns what broke inside."""

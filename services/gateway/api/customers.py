@@ -11,11 +11,10 @@ import msgspec
 from litestar import Response, Router, delete, get
 
 from services.gateway.api import schemas
-from services.gateway.api.chat import Desk
+from services.gateway.api.desk import Desk
 from services.gateway.api.http import PlainRequest, json_response
-from services.gateway.api.sessions import memory_away
 from services.gateway.api.visits import Visit
-from services.gateway.errors import MemoryAwayError, NotAuthenticatedError
+from services.gateway.errors import NotAuthenticatedError
 from services.gateway.identity.shops import Shop
 
 
@@ -27,26 +26,6 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
         audit_log: keeps a line of each export and erasure, whatever the service's log level.
     """
 
-    async def identify(request: PlainRequest, visit: Visit) -> tuple[Shop, str]:
-        shop, customer = await desk.identify(request, visit)
-        if customer is None:
-            raise NotAuthenticatedError(
-                "This is a customer's own data. Send the customer's token as X-Customer-Token.",
-                code="missing_customer_token",
-                param="X-Customer-Token",
-            )
-        return shop, customer
-
-    def audit(action: str, shop: Shop, customer: str, visit: Visit, sessions: int) -> None:
-        audit_log.info(
-            "audit",
-            action=action,
-            request_id=visit.request_id,
-            shop=shop.id,
-            customer=customer_digest(shop.id, customer),
-            sessions=sessions,
-        )
-
     @get(
         "/me",
         operation_class=schemas.ExportCustomer,
@@ -55,18 +34,10 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
     )
     async def export(request: PlainRequest) -> Response[Any]:
         """Every session with its turns, tool calls and results."""
-        visit = desk.visit(request, "customers")
-        try:
-            shop, customer = await identify(request, visit)
+        with desk.keeping_books(request, "customers") as visit:
+            shop, customer = await _enter(desk, request, visit)
             sessions = await desk.sessions.of_customer(shop.id, customer)
-        except MemoryAwayError as exc:
-            visit.failed(exc)
-            raise memory_away(exc) from exc
-        except BaseException as exc:
-            visit.failed(exc)
-            raise
-        audit("export", shop, customer, visit, len(sessions))
-        visit.done()
+            _audit(audit_log, "export", visit, shop, customer, len(sessions))
         listed = [{"session_id": name, "turns": turns} for name, turns in sessions.items()]
         body = {"shop": shop.id, "customer": customer, "sessions": listed}
         return json_response(msgspec.json.encode(body))
@@ -80,20 +51,35 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
     )
     async def erase(request: PlainRequest) -> None:
         """Forgets all sessions at once. A line in the log remains that holds no content."""
-        visit = desk.visit(request, "customers")
-        try:
-            shop, customer = await identify(request, visit)
+        with desk.keeping_books(request, "customers") as visit:
+            shop, customer = await _enter(desk, request, visit)
             erased = await desk.sessions.erase(shop.id, customer)
-        except MemoryAwayError as exc:
-            visit.failed(exc)
-            raise memory_away(exc) from exc
-        except BaseException as exc:
-            visit.failed(exc)
-            raise
-        audit("erase", shop, customer, visit, erased)
-        visit.done()
+            _audit(audit_log, "erase", visit, shop, customer, erased)
 
     return Router(path="/v1/customers", route_handlers=[export, erase])
+
+
+async def _enter(desk: Desk, request: PlainRequest, visit: Visit) -> tuple[Shop, str]:
+    shop, customer = await desk.identify(request, visit)
+    if customer is None:
+        raise NotAuthenticatedError(
+            "This is a customer's own data. Send the customer's token as X-Customer-Token.",
+            code="missing_customer_token",
+            param="X-Customer-Token",
+        )
+    await desk.admit(request, visit, shop, customer)
+    return shop, customer
+
+
+def _audit(log: Any, action: str, visit: Visit, shop: Shop, customer: str, sessions: int) -> None:
+    log.info(
+        "audit",
+        action=action,
+        request_id=visit.request_id,
+        shop=shop.id,
+        customer=customer_digest(shop.id, customer),
+        sessions=sessions,
+    )
 
 
 def customer_digest(shop_id: str, customer: str) -> str:

@@ -36,6 +36,13 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def joined_header(scope: Scope, name: bytes) -> str | None:
+    """Return the values of a header that may be sent several times, in order, as one list."""
+    headers = cast("list[tuple[bytes, bytes]]", scope["headers"])
+    found = [value.decode("latin-1") for key, value in headers if key == name]
+    return ", ".join(found) if found else None
+
+
 def request_id(scope: Scope) -> str:
     """Return the request's id: the client's `x-request-id` if it is sane, else a new one."""
     state = scope["state"]

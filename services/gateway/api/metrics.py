@@ -71,17 +71,7 @@ class Metrics:
             "Answers given without something: memory or tools.",
             ("what",),
         )
-        self._rails = counter(
-            "xiaoer_gateway_rails_total",
-            "Texts that a rail looked at, by rail, what it did, and language.",
-            ("rail", "action", "language"),
-        )
-        self._rail_seconds = histogram(
-            "xiaoer_gateway_rail_seconds",
-            "Time that a rail took for one text.",
-            ("rail",),
-            buckets=_RAIL_SECONDS,
-        )
+        self._rails = _Rails(self.registry)
         # Children of fixed labels, looked up once: the hot path should not hash labels.
         self._hop = {hop: self._hops.labels(hop) for hop in ("model", "tools", "redis")}
         self._kinds = {kind: self._tokens.labels(kind) for kind in ("prompt", "completion")}
@@ -96,8 +86,7 @@ class Metrics:
 
     def rail(self, name: str, action: str, language: str, seconds: float) -> None:
         """Count what a rail decided on one text, and how long it took."""
-        self._rails.labels(name, action, language).inc()
-        self._rail_seconds.labels(name).observe(seconds)
+        self._rails.decided(name, action, language, seconds)
 
     def lock_wait(self, seconds: float) -> None:
         """Count a wait for the session's turn."""
@@ -128,3 +117,26 @@ class Metrics:
     def page(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+class _Rails:
+    """What rails decided, and how long they took."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._decisions = Counter(
+            "xiaoer_gateway_rails_total",
+            "Texts that a rail looked at, by rail, what it did, and language.",
+            ("rail", "action", "language"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "xiaoer_gateway_rail_seconds",
+            "Time that a rail took for one text.",
+            ("rail",),
+            buckets=_RAIL_SECONDS,
+            registry=registry,
+        )
+
+    def decided(self, name: str, action: str, language: str, seconds: float) -> None:
+        self._decisions.labels(name, action, language).inc()
+        self._seconds.labels(name).observe(seconds)

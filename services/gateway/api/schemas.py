@@ -173,7 +173,7 @@ class ShowSession(Operation):
         """Litestar fills the fields it knows; errors come from the error handler."""
         self.security = _ANYBODY
         shown = _json("The session's turns.", _OBJECT)
-        self.responses = {"200": shown, **_errors("400", "401", "403", "404", "503")}
+        self.responses = {"200": shown, **_errors("400", "401", "403", "404", "429", "503")}
 
 
 @dataclass
@@ -184,7 +184,7 @@ class DeleteSession(Operation):
         """Litestar fills the fields it knows; errors come from the error handler."""
         self.security = _ANYBODY
         gone = OpenAPIResponse(description="The session is forgotten.")
-        self.responses = {"204": gone, **_errors("400", "401", "403", "404", "503")}
+        self.responses = {"204": gone, **_errors("400", "401", "403", "404", "429", "503")}
 
 
 @dataclass
@@ -195,7 +195,7 @@ class ExportCustomer(Operation):
         """Litestar fills the fields it knows; errors come from the error handler."""
         self.security = _SIGNED_IN
         kept = _json("Every session with its turns.", _OBJECT)
-        self.responses = {"200": kept, **_errors("401", "403", "503")}
+        self.responses = {"200": kept, **_errors("401", "403", "429", "503")}
 
 
 @dataclass
@@ -206,7 +206,7 @@ class EraseCustomer(Operation):
         """Litestar fills the fields it knows; errors come from the error handler."""
         self.security = _SIGNED_IN
         gone = OpenAPIResponse(description="Nothing is kept any more.")
-        self.responses = {"204": gone, **_errors("401", "403", "503")}
+        self.responses = {"204": gone, **_errors("401", "403", "429", "503")}
 
 
 @dataclass

@@ -7,28 +7,23 @@ from litestar import Response, Router, delete, get
 from litestar.params import FromPath
 
 from services.gateway.api import schemas
-from services.gateway.api.chat import Desk
+from services.gateway.api.desk import Desk
 from services.gateway.api.http import PlainRequest, json_response
 from services.gateway.api.requests import check_session_id
-from services.gateway.errors import GatewayError, MemoryAwayError
-
-
-class MemoryUnavailableError(GatewayError):
-    """Redis is away, and without it there is nothing to show."""
-
-    status = 503
-    default_code = "memory_unavailable"
-
-
-def memory_away(exc: MemoryAwayError) -> MemoryUnavailableError:
-    """Return what a client is told when Redis is away."""
-    error = MemoryUnavailableError("Conversation memory is away at the moment. Try again soon.")
-    error.__cause__ = exc
-    return error
+from services.gateway.api.visits import Visit
+from services.gateway.identity.shops import Shop
 
 
 def sessions_router(desk: Desk) -> Router:
     """Return the routes of sessions."""
+
+    async def enter(
+        request: PlainRequest, visit: Visit, session_id: str
+    ) -> tuple[Shop, str | None]:
+        shop, customer = await desk.identify(request, visit)
+        check_session_id(session_id, "session_id")
+        await desk.admit(request, visit, shop, customer, session_id)
+        return shop, customer
 
     @get(
         "/{session_id:str}",
@@ -38,18 +33,9 @@ def sessions_router(desk: Desk) -> Router:
     )
     async def show_session(request: PlainRequest, session_id: FromPath[str]) -> Response[Any]:
         """Turns as they are stored, oldest first, tool calls and results included."""
-        visit = desk.visit(request, "sessions")
-        try:
-            shop, customer = await desk.identify(request, visit)
-            check_session_id(session_id, "session_id")
+        with desk.keeping_books(request, "sessions") as visit:
+            shop, customer = await enter(request, visit, session_id)
             turns = await desk.sessions.show(shop.id, session_id, customer)
-        except MemoryAwayError as exc:
-            visit.failed(exc)
-            raise memory_away(exc) from exc
-        except BaseException as exc:
-            visit.failed(exc)
-            raise
-        visit.done()
         body = {"session_id": session_id, "shop": shop.id, "customer": customer, "turns": turns}
         return json_response(msgspec.json.encode(body))
 
@@ -62,17 +48,8 @@ def sessions_router(desk: Desk) -> Router:
     )
     async def delete_session(request: PlainRequest, session_id: FromPath[str]) -> None:
         """Forgets it at once; a turn under way is answered but not remembered."""
-        visit = desk.visit(request, "sessions")
-        try:
-            shop, customer = await desk.identify(request, visit)
-            check_session_id(session_id, "session_id")
+        with desk.keeping_books(request, "sessions") as visit:
+            shop, customer = await enter(request, visit, session_id)
             await desk.sessions.delete(shop.id, session_id, customer)
-        except MemoryAwayError as exc:
-            visit.failed(exc)
-            raise memory_away(exc) from exc
-        except BaseException as exc:
-            visit.failed(exc)
-            raise
-        visit.done()
 
     return Router(path="/v1/sessions", route_handlers=[show_session, delete_session])

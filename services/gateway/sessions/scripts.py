@@ -124,10 +124,11 @@ end
 return 0
 """
 
-# KEYS: session      ARGV: customer ('' = anonymous)
+# KEYS: session, the customer's sessions      ARGV: customer ('' = anonymous), session id
 DELETE = """
 local s = redis.call('HMGET', KEYS[1], 'owner', 'moved')
 if not s[1] or s[2] or s[1] ~= ARGV[1] then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[2])
 return redis.call('DEL', KEYS[1])
 """
 

@@ -178,8 +178,8 @@ class SessionBook:
             NotFoundError: there is none, or it is another customer's.
             MemoryAwayError: Redis is away.
         """
-        key = _key(shop_id, session_id)
-        if not await self._port.run(self._delete, (key,), (customer or "",)):
+        keys = (_key(shop_id, session_id), _customer_key(shop_id, customer or ""))
+        if not await self._port.run(self._delete, keys, (customer or "", session_id)):
             raise not_found()
 
     async def of_customer(self, shop_id: str, customer: str) -> dict[str, list[StoredTurn]]:
@@ -200,7 +200,8 @@ class SessionBook:
     async def erase(self, shop_id: str, customer: str) -> int:
         """Forget all sessions of a customer at once; return how many there were.
 
-        A turn under way in one of them is answered but not remembered.
+        A turn under way in one of them is answered but not remembered. A message that begins a
+        session while this runs belongs to what comes after.
 
         Raises:
             MemoryAwayError: Redis is away.
