@@ -26,6 +26,9 @@ def main() -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("command", choices=("assemble", "finetune", "evaluate"))
     parser.add_argument("--adapter", type=Path, default=ADAPTER, help="adapter to merge or write")
+    parser.add_argument("--start", type=Path, help="adapter to go on training from")
+    parser.add_argument("--steps", type=int, help="training steps")
+    parser.add_argument("--learning-rate", type=float, help="its peak")
     parser.add_argument("--dialogues", type=int, default=200, help="held-out dialogues a language")
     options = parser.parse_args()
     models = load_settings().model_dir
@@ -34,7 +37,7 @@ def main() -> int:
             made = assemble(models / "cpu-demo", models / "base", _report(), options.adapter)
             print("model ready" if made else "model is up to date", flush=True)
         elif options.command == "finetune":
-            _finetune(models, options.adapter)
+            _finetune(models, options)
         else:
             from services.inference.demo.evaluate import evaluate
 
@@ -48,13 +51,15 @@ def main() -> int:
     return 0
 
 
-def _finetune(models: Path, adapter: Path) -> None:
+def _finetune(models: Path, options: argparse.Namespace) -> None:
     from services.inference.demo.train import Recipe, train
 
     base = models / "base" / "checkpoint"
     if not (base / "config.json").exists():
         dequantize(fetch_gguf(models / "base", _report()), base)
-    train(base, models / "finetune", Recipe(), adapter)
+    told = {"steps": options.steps, "learning_rate": options.learning_rate}
+    recipe = Recipe(**{name: value for name, value in told.items() if value is not None})
+    train(base, models / "finetune", recipe, options.adapter, options.start)
 
 
 def _report() -> Report:

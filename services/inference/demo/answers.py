@@ -63,13 +63,24 @@ def order_answer(language: Language, ask: str, result: dict[str, Any], order_id:
     return say(language, "parcel" if tracked else "no_parcel", **facts)
 
 
-def list_answer(language: Language, ask: str, result: dict[str, Any]) -> str:
-    """Answer ``ask`` (all, eta) from ``list_recent_orders``'s result."""
+def list_answer(
+    language: Language, ask: str, result: dict[str, Any], product: str | None = None
+) -> str:
+    """Answer ``ask`` (all, eta) from ``list_recent_orders``'s result; of ``product``'s order."""
     if "error" in result:
         return error_answer(language, result["error"])
     orders = result["orders"]
     if not orders:
         return say(language, "none")
+    holding = [one for one in orders if product and product in str(one["items"])]
+    if len(holding) == 1:
+        return say(
+            language,
+            "holding",
+            order_id=holding[0]["order_id"],
+            items=_items(language, holding[0]["items"]),
+            status=_wordings(language)["status"][holding[0]["status"]],
+        )
     newest = orders[0]
     if ask == "eta" and newest["status"] in _UNDERWAY:
         return say(
@@ -86,13 +97,19 @@ def list_answer(language: Language, ask: str, result: dict[str, Any]) -> str:
     return say(language, "all", orders=listed)
 
 
-def product_answer(language: Language, result: dict[str, Any], product: str) -> str:
-    """State a product's facts."""
+def product_answer(
+    language: Language, result: dict[str, Any], product: str, *, of_warranty: bool = False
+) -> str:
+    """State a product's facts; that there is no warranty's is said when it was asked for."""
     if "error" in result:
         return error_answer(
             language, result["error"], product=product, candidates=result.get("candidates", [])
         )
-    covered = "warranty_months" in result
+    warranty = ""
+    if "warranty_months" in result:
+        warranty = say(language, "covered", **result)
+    elif of_warranty:
+        warranty = say(language, "not_covered")
     return say(
         language,
         "overview",
@@ -100,7 +117,7 @@ def product_answer(language: Language, result: dict[str, Any], product: str) -> 
         price=money(result["price"], result["currency"]),
         stock=say(language, "in_stock" if result["stock"] else "out_of_stock", **result),
         ships_from=result["ships_from"],
-        warranty=say(language, "covered" if covered else "not_covered", **result),
+        warranty=warranty,
     )
 
 

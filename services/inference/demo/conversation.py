@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from services.inference.demo.contract import Message
 from services.inference.demo.shops import Shop
 from services.inference.demo.world import Order, Product, World
 
 Call = tuple[str, dict[str, str], dict[str, Any]]
+Told = Literal["call", "start", "reply"]
+"""Where the last exchange's decisions end: its calls, its reply's start, or the whole reply."""
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Conversation:
     listed: list[Order] = field(default_factory=list)
     missed_order: bool = False
     ended: bool = False
-    weighed: bool = False  # the last answer took a decision of its own, not only its calls
+    told: Told = "start"
 
     def exchange(self, user: str, calls: list[Call], answer: str) -> None:
         """Add a question, the calls it takes with their results, and the answer."""

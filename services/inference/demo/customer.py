@@ -8,6 +8,7 @@ from services.inference.demo.phrases import Phrases, Topic, mistype, roughen
 from services.inference.demo.shops import fill
 from services.inference.demo.world import Product, World
 
+_FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 _LATIN_TAIL = re.compile(r"([\u4e00-\u9fff])([A-Za-z0-9]+)$")
 
 
@@ -48,9 +49,13 @@ class Customer:
 
     def mention(self, product: Product) -> str:
         """Name a product as a customer would; the call's argument is the same characters."""
+        if self.rng.random() < 0.07:
+            return product.sku if self.rng.random() < 0.7 else product.sku.lower()
+        return self.name(product)
+
+    def name(self, product: Product) -> str:
+        """Name a product by words."""
         rng, name = self.rng, product.name
-        if rng.random() < 0.07:
-            return product.sku if rng.random() < 0.7 else product.sku.lower()
         if product.shorter and rng.random() < 0.2:
             name = rng.choice(product.shorter)
         if self.language == "en":
@@ -63,6 +68,16 @@ class Customer:
             name = _LATIN_TAIL.sub(r"\1 \2", name)
         return name
 
+    def part(self, name: str, among: list[str]) -> str:
+        """Name what was bought by a part of its name, if that tells it from the other orders."""
+        rng = self.rng
+        pieces = name.split() if self.language == "en" else list(name)
+        first, size = rng.randrange(len(pieces)), rng.randint(1, 2) * (2 - (self.language == "en"))
+        part = ("" if self.language == "zh" else " ").join(pieces[first : first + size])
+        if len(part) < 2 or sum(part in items for items in among) != 1 or rng.random() < 0.4:
+            part = name
+        return part.lower() if rng.random() < 0.5 else part
+
     def number(self, order_id: str) -> str:
         """Type an order number as a customer would."""
         rng, draw = self.rng, self.rng.random()
@@ -73,6 +88,8 @@ class Customer:
         if draw < 0.24 and len(order_id) > 10:
             cut = rng.randint(4, len(order_id) - 4)
             return f"{order_id[:cut]}{rng.choice((' ', '-'))}{order_id[cut:]}"
+        if draw < 0.255:
+            return order_id.translate(_FULL_WIDTH)
         return order_id
 
     def question(self, topic: Topic) -> str:

@@ -19,10 +19,10 @@ from services.inference.demo.world import Order, Product, World
 
 _OPENERS = {
     "order_status": 12, "order_tracking": 4, "order_items": 3, "order_time": 2.5, "order_eta": 4,
-    "order_no_number": 15, "order_eta_no_number": 3, "order_list": 5,
-    "price": 11, "stock": 10, "ships_from": 4, "warranty": 5.5, "overview": 5,
+    "order_no_number": 15, "order_of_product": 6, "order_eta_no_number": 3, "order_list": 5,
+    "price": 11, "stock": 11, "ships_from": 4, "warranty": 6, "overview": 5,
     "price_stock": 2, "price_warranty": 1.5, "stock_ships": 1.5, "quantity": 3,
-    "compare": 5, "both_stock": 1.5, "order_and_price": 2, "order_and_stock": 1.5, "joined": 10,
+    "compare": 6, "both_stock": 2, "order_and_price": 2, "order_and_stock": 1.5, "joined": 13,
     "policy": 60, "policy_unknown": 8, "unknown_fact": 11, "passage": 5,
     "greeting": 2, "who_are_you": 1, "offtopic": 5, "complaint": 1.5, "unclear": 1.5,
     "order_action": 2.5, "thanks": 0.7, "bye": 0.5,
@@ -62,35 +62,46 @@ class Composer:
         user = self.customer.ask(intent, order_id=typed)
         call = state.order_call(order, typed, may_miss=True)
         state.order_ask = ask
-        state.weighed = ask == "eta"
+        state.told = "reply" if ask == "eta" or self.rng.random() < 0.3 else "call"
         state.exchange(user, [call], answers.order_answer(self.language, ask, call[2], typed))
 
     def _same_order_turn(self, state: Conversation, order: Order, intent: str, ask: str) -> None:
         call = state.order_call(order, order.order_id, may_miss=False)
+        state.told = "reply" if ask == "eta" else "call"
         answer = answers.order_answer(self.language, ask, call[2], order.order_id)
         state.exchange(self.customer.line(intent), [call], answer)
 
     def _list_turn(self, state: Conversation, intent: str, ask: str) -> None:
-        user = self.customer.ask(intent)
         orders = self.world.orders()
+        bought = self.world.product()
+        user = self.customer.ask(intent, product=self.customer.name(bought))
+        if intent == "order_of_product" and orders and self.rng.random() < 0.9:
+            held = self.rng.choice(orders)
+            held.items[0]["name"] = bought.name
+        else:
+            held = None
         result: dict[str, Any] = {"orders": [order.entry() for order in orders]}
         if not state.signed_in:
             result = {"error": "sign_in_required"}
         elif self.rng.random() < 0.025:
             result = {"error": "tool_unavailable"}
         known = orders if "error" not in result else []
-        state.product, state.order = None, known[0] if known and ask != "all" else None
-        state.listed = known if ask == "all" else []
+        if ask != "all":
+            held = orders[0] if orders else None
+        state.product, state.order = None, held if known else None
+        state.listed = known if held is None else []
+        state.told = "reply" if self.rng.random() < 0.4 else "call"
         call = ("list_recent_orders", dict[str, str](), result)
-        state.exchange(user, [call], answers.list_answer(self.language, ask, result))
+        answer = answers.list_answer(self.language, ask, result, bought.name)
+        state.exchange(user, [call], answer)
 
     def _pick_turn(self, state: Conversation) -> None:
         listed, rng = state.listed, self.rng
-        if rng.random() < 0.3:
+        if rng.random() < 0.45:
             order = rng.choice(listed)
             item = order.items[0]["name"]
             if sum(item in str(other.items) for other in listed) == 1:
-                typed = item.lower() if self.language == "en" and rng.random() < 0.5 else item
+                typed = self.customer.part(item, [str(other.items) for other in listed])
                 self._pick(state, order, "pick_item", product=typed)
                 return
         index = rng.randrange(len(listed))
@@ -103,6 +114,7 @@ class Composer:
     def _pick(self, state: Conversation, order: Order, intent: str, **slots: str) -> None:
         call = state.order_call(order, order.order_id, may_miss=False)
         state.listed = []
+        state.told = "call"
         answer = answers.order_answer(self.language, "status", call[2], order.order_id)
         state.exchange(self.customer.line(intent, **slots), [call], answer)
 
@@ -114,17 +126,21 @@ class Composer:
         call = state.product_call(product, typed, may_miss=True)
         state.exchange(user, [call], self._product_answer(state, intent, call))
         if call[2].get("error") == "ambiguous_product" and self.rng.random() < 0.7:
-            self._choose_turn(state, product)
+            self._choose_turn(state, product, intent)
 
     def _product_answer(self, state: Conversation, intent: str, call: Call) -> str:
         """State the facts found, or that the one asked for is not among them."""
-        if intent in _UNKNOWN:
-            state.weighed = True
-            if "error" not in call[2]:
-                return answers.say(self.language, "unconfirmed")
-        return answers.product_answer(self.language, call[2], call[1]["product"])
+        state.told = "start" if "error" not in call[2] else "call"
+        if intent in _UNKNOWN and "error" not in call[2]:
+            return answers.say(self.language, "unconfirmed")
+        of_warranty = "warranty" in intent
+        if of_warranty and call[2].get("warranty_months") is None:
+            state.told = "reply"
+        return answers.product_answer(
+            self.language, call[2], call[1]["product"], of_warranty=of_warranty
+        )
 
-    def _choose_turn(self, state: Conversation, product: Product) -> None:
+    def _choose_turn(self, state: Conversation, product: Product, intent: str) -> None:
         """The customer names one of the candidates; the first question stands."""
         user = (
             product.name
@@ -132,8 +148,7 @@ class Composer:
             else self.customer.line("fu_other", product=product.name)
         )
         call = state.product_call(product, product.name, may_miss=False)
-        answer = answers.product_answer(self.language, call[2], product.name)
-        state.exchange(user, [call], answer)
+        state.exchange(user, [call], self._product_answer(state, intent, call))
 
     def _same_product_turn(self, state: Conversation, product: Product, intent: str) -> None:
         call = state.product_call(product, product.name, may_miss=False)
@@ -152,7 +167,7 @@ class Composer:
             state.product_call(first, typed[0], may_miss=self.rng.random() < 0.3),
             state.product_call(second, typed[1], may_miss=self.rng.random() < 0.3),
         ]
-        state.product = None
+        state.product, state.told = None, "call"
         answer = self._join(
             [
                 answers.product_answer(self.language, call[2], name)
@@ -172,7 +187,7 @@ class Composer:
         parts.append((call, answers.product_answer(self.language, call[2], mention)))
         if user.find(mention) < user.find(number):
             parts.reverse()
-        state.product = None
+        state.product, state.told = None, "call"
         state.exchange(user, [call for call, _ in parts], self._join([text for _, text in parts]))
 
     def _join(self, sentences: list[str]) -> str:
@@ -190,7 +205,10 @@ class Composer:
             typed = self.customer.mention(product)
             call = state.product_call(product, typed, may_miss=True)
             text = self.customer.line(ask, product=typed)
-            return text, [call], answers.product_answer(self.language, call[2], typed)
+            answer = answers.product_answer(
+                self.language, call[2], typed, of_warranty=ask == "warranty"
+            )
+            return text, [call], answer
         if kind == "order":
             intent = rng.choice(("order_status", "order_tracking", "order_eta"))
             order = self.world.order()
@@ -212,6 +230,7 @@ class Composer:
         if user.find(second[0].rstrip(strip)) < user.find(first[0].rstrip(strip)):
             first, second = second, first
         state.product = state.order = None
+        state.told = "reply" if not first[1] or self.rng.random() < 0.3 else "call"
         state.exchange(
             self.customer.dress(user), first[1] + second[1], self._join([first[2], second[2]])
         )
@@ -288,6 +307,7 @@ class Composer:
 
         turns: dict[str, Callable[[], None]] = {
             "order_no_number": lambda: self._list_turn(state, "order_no_number", "all"),
+            "order_of_product": lambda: self._list_turn(state, "order_of_product", "all"),
             "order_eta_no_number": lambda: self._list_turn(state, "order_eta_no_number", "eta"),
             "order_list": lambda: self._list_turn(state, "order_list", "all"),
             "order_and_price": lambda: self._order_and_product_turn(state, "order_and_price"),
@@ -325,27 +345,34 @@ class Composer:
             return False
         return True
 
-    def dialogue(self, shop: Shop, *, decision_only: bool = False) -> list[Message]:
-        """Compose one dialogue of one to three exchanges in ``shop``; system message included.
+    def dialogue(self, shop: Shop) -> list[Message]:
+        """Compose one dialogue of one to three exchanges in ``shop``; system message included."""
+        return self._compose(shop, (25, 50, 25)).messages
 
-        ``decision_only``: a short one that ends with its last call, if its last reply has one.
+    def decision(self, shop: Shop) -> tuple[list[Message], bool]:
+        """Compose a short dialogue for its last decision; tell whether only the reply's start is.
+
+        It ends with its last call, if what follows from the results goes without saying.
         """
+        state = self._compose(shop, (70, 30, 0))
+        if state.told == "call":
+            return _until_last_call(state.messages), False
+        return state.messages, state.told == "start"
+
+    def _compose(self, shop: Shop, turn_weights: tuple[int, int, int]) -> Conversation:
         rng = self.rng
         state = Conversation(
             shop, self.world, rng.random() > 0.1, [{"role": "system", "content": shop.system}]
         )
-        turns = rng.choices((1, 2, 3), (70, 30, 0) if decision_only else (25, 50, 25))[0]
-        for turn in range(turns):
-            state.weighed = False
+        for turn in range(rng.choices((1, 2, 3), turn_weights)[0]):
+            state.told = "start"
             if turn and rng.random() < 0.06:
                 self._plain_turn(state, self.customer.line("thanks"), "thanks")
             elif not (turn and rng.random() < 0.72 and self._follow(state)):
                 self._open(state)
             if state.ended or _bytes(state.messages) > _ENOUGH_BYTES:
                 break
-        if decision_only and not state.weighed:
-            return _until_last_call(state.messages)
-        return state.messages
+        return state
 
 
 def _until_last_call(messages: list[Message]) -> list[Message]:

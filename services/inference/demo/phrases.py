@@ -36,6 +36,14 @@ class Topic:
 
 
 @dataclass(frozen=True)
+class Combined:
+    """Ways to state two topics in one sentence."""
+
+    topics: frozenset[str]
+    statements: list[str]
+
+
+@dataclass(frozen=True)
 class Passage:
     """A piece of a shop's document with questions it does and does not answer."""
 
@@ -59,6 +67,10 @@ class Phrases:
             key: Topic(self._keep(value["statements"]), self._keep(value["questions"]))
             for key, value in _load(language, "policy").items()
         }
+        self.combined = [
+            Combined(frozenset(item["topics"]), self._keep(item["statements"]))
+            for item in _load(language, "combined")
+        ]
         self.passages = [
             Passage(
                 item["title"],

@@ -46,11 +46,15 @@ def draw_shop(phrases: Phrases, world: World) -> Shop:
     stated = {
         key: fill(rng.choice(phrases.topics[key].statements), numbers(rng)) for key in stated_keys
     }
+    for both in phrases.combined:
+        if both.topics & stated.keys() and rng.random() < 0.25:
+            line = fill(rng.choice(both.statements), numbers(rng))
+            stated |= dict.fromkeys(sorted(both.topics), line)
     name = rng.choice(world.words.shops)
     system = CONTRACT["system"].format(
         name=name,
         tone=rng.choice(world.words.tones),
-        policies="\n".join(f"- {line}" for line in stated.values()),
+        policies="\n".join(f"- {line}" for line in dict.fromkeys(stated.values())),
     )
     near = {key for group in _NEAR_TOPICS if group & stated.keys() for key in group}
     silent = {

@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import SAFETENSORS_WEIGHTS_NAME as ADAPTER_FILE
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from services.inference.demo.contract import CONTRACT
@@ -51,7 +53,8 @@ class Recipe:
     warmup_steps: int = 20
     rank: int = 32
     alpha: int = 64
-    zh_share: float = 0.55
+    # The base model knows less Chinese than English.
+    zh_share: float = 0.65
     # Which call to make and which policy to quote is the hard part, copying the rest is not: most
     # dialogues are short and end with the last call, or soon after their last reply begins.
     decision_share: float = 0.65
@@ -81,10 +84,10 @@ class DialogueSource:
         dialogues, total, head = [], 0, ""
         while total < recipe.blocks * recipe.block_tokens * 1.15:
             short = rng.random() < recipe.decision_share
-            messages = composer.dialogue(shop, decision_only=short)
+            messages, cut = composer.decision(shop) if short else (composer.dialogue(shop), False)
             head, body = render(self._tokenizer, messages, CONTRACT["tools"])
             encoded = encode(self._tokenizer, body)
-            if short and messages[-2]["role"] == "user" and messages[-1]["content"]:
+            if cut:
                 encoded = cut_reply(encoded, recipe.decision_tokens)
             if len(encoded.ids) <= recipe.block_tokens:
                 dialogues.append(encoded)
@@ -139,9 +142,7 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write the adapter in bf16, as it is committed."""
     model.save_pretrained(str(folder))
     (folder / "README.md").unlink(missing_ok=True)  # a form to fill in that peft leaves
-    from safetensors.torch import load_file, save_file
-
-    file = folder / "adapter_model.safetensors"
+    file = folder / ADAPTER_FILE
     save_file({k: v.to(torch.bfloat16) for k, v in load_file(file).items()}, file, {"format": "pt"})
 
 
@@ -182,7 +183,7 @@ def _save_checkpoint(
     partial.replace(checkpoint)
 
 
-def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
+def train(base: Path, work: Path, recipe: Recipe, adapter: Path, start: Path | None = None) -> None:
     """Run or resume the recipe; checkpoints in ``work``, the finished adapter in ``adapter``.
 
     Args:
@@ -190,6 +191,7 @@ def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
         work: folder for checkpoints and the loss log.
         recipe: sizes and rates.
         adapter: where the finished adapter goes.
+        start: an adapter of the same rank to go on from; without it, a new one.
 
     Raises:
         RecipeChangedError: the checkpoint in ``work`` is another recipe's.
@@ -199,6 +201,8 @@ def train(base: Path, work: Path, recipe: Recipe, adapter: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     attention = SharedPrefixAttention()
     model = build_model(base, recipe)
+    if start is not None:
+        set_peft_model_state_dict(model, load_file(start / ADAPTER_FILE))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
     source = DialogueSource(tokenizer, recipe)

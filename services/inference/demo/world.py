@@ -7,6 +7,7 @@ What customers say about these facts lives in ``dialogues.py``.
 from __future__ import annotations
 
 import random
+import re
 import string
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ import yaml
 
 Language = Literal["zh", "en"]
 
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 STATUSES = ("awaiting_payment", "processing", "shipped", "delivered", "cancelled", "returned")
 _STATUS_WEIGHTS = (18, 16, 32, 18, 8, 8)
 _WITH_PARCEL = {"shipped", "delivered", "returned"}
@@ -59,7 +61,7 @@ class Product:
     """A product as ``query_inventory`` answers it; ``price`` is a decimal string."""
 
     name: str
-    shorter: tuple[str, ...]  # the name without its edition or its first word, as people say it
+    shorter: tuple[str, ...]  # without its edition, its first word, or down to its kind
     sku: str
     price: str
     currency: str
@@ -122,18 +124,21 @@ class World:
         self.rng = rng
         self.words = load_words(language)
         self._avoid = avoid
+        self._characters = sorted(set(_HAN.findall("".join(self.words.nouns))))
 
     def product_name(self) -> str:
         """Draw a name such as 便携蓝牙音箱X2 or ``Slim Leather Wallet Pro``."""
         return self._named()[0]
 
     def _named(self) -> tuple[str, tuple[str, ...]]:
-        """Draw a name, and what is left of it without its edition or without its first word."""
+        """Draw a name, and the shorter forms of it that people say."""
         rng, words = self.rng, self.words
         gap = " " if self.language == "en" else ""
         while True:
             count = rng.choices((0, 1, 2), (12, 55, 33))[0]
-            parts = [*rng.sample(words.modifiers, count), rng.choice(words.nouns)]
+            # A word that nobody has seen can only be copied, letter by letter.
+            noun = self._coined() if rng.random() < 0.15 else rng.choice(words.nouns)
+            parts = [*rng.sample(words.modifiers, count), noun]
             suffix = self._suffix() if rng.random() < 0.5 or count == 0 else ""
             if rng.random() < 0.15:
                 parts.insert(0, self._measure())
@@ -143,6 +148,7 @@ class World:
             shorter = [gap.join(parts)] if suffix else []
             if len(parts) > 1:
                 shorter.append(gap.join(full[1:]))
+                shorter.append(noun if self.language == "zh" or noun.endswith("s") else f"{noun}s")
             name = gap.join(full)
             if name.casefold() not in self._avoid:
                 return name, tuple(shorter)
@@ -165,6 +171,12 @@ class World:
         unit, low, high = rng.choice(_MEASURES[self.language])
         number = rng.randint(low, high)
         return f"{number // 1000 * 1000 if number > 3000 else number}{unit}"
+
+    def _coined(self) -> str:
+        """Make up a noun."""
+        if self.language == "en":
+            return self.brand()
+        return "".join(self.rng.choices(self._characters, k=self.rng.randint(2, 4)))
 
     def brand(self) -> str:
         """Draw a made-up Latin brand name."""
@@ -221,19 +233,25 @@ class World:
         )
 
     def order_id(self) -> str:
-        """Draw an order number; shops number in many ways."""
+        """Draw an order number."""
+        return self._numbered(self._time(), self._numbering())
+
+    def _numbering(self) -> int:
+        return self.rng.choices(range(5), (44, 18, 12, 8, 18))[0]
+
+    def _numbered(self, placed: datetime, numbering: int) -> str:
+        """Draw the number of an order placed then; shops number in many ways."""
         rng = self.rng
-        day = self._time().strftime("%Y%m%d")
+        day = placed.strftime("%Y%m%d")
         digits = "".join(rng.choices(string.digits, k=rng.randint(5, 14)))
         letters = "".join(rng.choices(string.ascii_uppercase, k=rng.randint(1, 4)))
-        forms = (
+        return (
             f"ORD{day}{rng.randint(0, 999):03d}",
             f"{letters}{digits}",
             f"{digits}{rng.randint(100, 999)}",
             f"{letters}-{day}-{rng.randint(1, 9999):04d}",
             f"{letters}{day}{rng.randint(0, 999):03d}",
-        )
-        return rng.choices(forms, (44, 18, 12, 8, 18))[0]
+        )[numbering]
 
     def tracking_no(self) -> str:
         """Draw a parcel number."""
@@ -255,14 +273,17 @@ class World:
             for _ in range(count)
         ]
 
-    def order(self, status: str | None = None) -> Order:
-        """Draw an order; a parcel's facts are there only when there is a parcel."""
+    def order(self) -> Order:
+        """Draw an order."""
+        return self._placed(self._time(), self._numbering())
+
+    def _placed(self, placed: datetime, numbering: int) -> Order:
+        """Draw an order placed then; a parcel's facts are there only when there is a parcel."""
         rng = self.rng
-        status = status or rng.choices(STATUSES, _STATUS_WEIGHTS)[0]
-        placed = self._time()
+        status = rng.choices(STATUSES, _STATUS_WEIGHTS)[0]
         parcel = status in _WITH_PARCEL and rng.random() < 0.96
         return Order(
-            order_id=self.order_id(),
+            order_id=self._numbered(placed, numbering),
             status=status,
             carrier=rng.choice(self.words.carriers) if parcel else None,
             tracking_no=self.tracking_no() if parcel else None,
@@ -272,9 +293,14 @@ class World:
         )
 
     def orders(self) -> list[Order]:
-        """Draw a customer's recent orders, newest first, at most five."""
-        count = self.rng.choices((0, 1, 2, 3, 4, 5), (5, 22, 25, 20, 16, 12))[0]
-        return sorted((self.order() for _ in range(count)), key=lambda o: o.placed_at, reverse=True)
+        """Draw a customer's recent orders, newest first, at most five, numbered by one shop."""
+        newest, numbering = self._time(), self._numbering()
+        count = self.rng.choices((0, 1, 2, 3, 4, 5), (4, 18, 22, 20, 20, 16))[0]
+        drawn = (
+            self._placed(newest - timedelta(minutes=self.rng.randrange(60 * 24 * 90)), numbering)
+            for _ in range(count)
+        )
+        return sorted(drawn, key=lambda order: order.placed_at, reverse=True)
 
 
 def _stamp(when: datetime) -> str:

@@ -14,7 +14,8 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _ORDER = {"order_status", "order_tracking", "order_items", "order_time", "order_eta", "order_other",
           "order_correction", "order_action_id"}  # fmt: skip
 _PRODUCT = {"price", "stock", "ships_from", "warranty", "overview", "price_stock", "price_warranty",
-            "stock_ships", "fu_other", "unknown_fact", "pick_item"}  # fmt: skip
+            "stock_ships", "fu_other", "unknown_fact", "pick_item",
+            "order_of_product"}  # fmt: skip
 _TWO = {"compare", "both_stock"}
 _MIXED = {"order_and_price", "order_and_stock"}
 
