@@ -35,6 +35,19 @@ def cant_confirm(language: Language) -> str:
     return _CANT_CONFIRM[language]
 
 
+_DECLINES = re.compile(
+    r"(?:(?:抱歉|对不起|不好意思)[，,]?)?[^，。,.]{0,20}(?:无法|不能|没法)确认[^，。,.]{0,8}[。.]?"
+    r"|(?:(?:i'm |i am )?sorry,? (?:but )?)?i(?: can't|'m unable to| am unable to| cannot) confirm"
+    r"[^.,;]{0,40}\.?",
+    re.IGNORECASE,
+)
+
+
+def only_declines(text: str) -> bool:
+    """Tell whether an answer says that it cannot be confirmed, and nothing else."""
+    return bool(_DECLINES.fullmatch(text.strip().replace("’", "'")))
+
+
 def ask_again(language: Language, fault: str, said: str) -> str:
     """Return what the model is told when a sentence was held back.
 

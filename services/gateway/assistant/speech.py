@@ -9,6 +9,7 @@ from services.gateway.assistant.splitter import ClauseSplitter
 
 Emit = Callable[[str], Awaitable[None]]
 Check = Callable[[str], Fault | None]
+Clean = Callable[[str], str]
 
 
 class UnfoundedError(Exception):
@@ -24,11 +25,13 @@ class Speech:
 
     Args:
         emit: takes each unit as it is complete; None when nobody listens before the end.
+        clean: takes out of a unit what is not words.
         check: finds what a unit states without support.
     """
 
-    def __init__(self, emit: Emit | None, check: Check) -> None:
+    def __init__(self, emit: Emit | None, clean: Clean, check: Check) -> None:
         self._emit = emit
+        self._clean = clean
         self._check = check
         self._guard = Guard()
         self._splitter = ClauseSplitter()
@@ -60,7 +63,7 @@ class Speech:
 
     async def _say(self, units: list[str]) -> None:
         for unit in units:
-            text = unit
+            text = self._clean(unit)
             if self._fresh:
                 # Models like to begin with blank lines, and may speak before and after a call.
                 text = text.lstrip()

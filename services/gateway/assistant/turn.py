@@ -13,13 +13,14 @@ import msgspec
 from services.gateway.assistant.cards import cards_of
 from services.gateway.assistant.deadline import Deadline
 from services.gateway.assistant.grounding.check import Fault, Grounding
+from services.gateway.assistant.grounding.claims import load as load_lexicon
 from services.gateway.assistant.grounding.conversation import add_result, evidence_of
 from services.gateway.assistant.grounding.evidence import Evidence
-from services.gateway.assistant.language import ask_again, cant_confirm, language_of
+from services.gateway.assistant.language import ask_again, cant_confirm, language_of, only_declines
 from services.gateway.assistant.model import ModelCall, ModelClient, ModelRequest
 from services.gateway.assistant.observer import Observer
 from services.gateway.assistant.prompt import Prompts, call_message, result_message
-from services.gateway.assistant.speech import Check, Emit, Speech, UnfoundedError
+from services.gateway.assistant.speech import Check, Clean, Emit, Speech, UnfoundedError
 from services.gateway.assistant.tools import (
     Caller,
     ToolResult,
@@ -35,6 +36,7 @@ from services.gateway.assistant.types import (
     ToolCall,
 )
 from services.gateway.identity.shops import Language, Shop
+from services.gateway.safety.markup import clean
 
 MAX_CALLS = 8
 """Most tool calls of one round; more come from a model that has lost its way."""
@@ -97,6 +99,7 @@ class Assistant:
         self._prompts = prompts
         self._rounds = rounds
         self._observer = observer
+        load_lexicon()
 
     async def answer(self, question: Question, emit: Emit | None = None) -> Answer:
         """Answer a question.
@@ -121,7 +124,11 @@ class Assistant:
             messages=self._prompts.messages(
                 question.shop, language, question.history, question.conversation
             ),
-            speech=Speech(emit, self._check(Grounding(evidence), language)),
+            speech=Speech(
+                emit,
+                self._clean(question.shop.profile.rails.links, language),
+                self._check(Grounding(evidence), language),
+            ),
             evidence=evidence,
             streamed=emit is not None,
         )
@@ -133,7 +140,20 @@ class Assistant:
             await state.speech.hear(cant_confirm(language))
             await state.speech.end_call()
         state.answer.text = state.speech.text
+        state.answer.unanswered = (
+            only_declines(state.answer.text) or "tools" in state.answer.degraded
+        )
         return state.answer
+
+    def _clean(self, hosts: tuple[str, ...], language: Language) -> Clean:
+        def cleaned(unit: str) -> str:
+            started = time.perf_counter()
+            kept = clean(unit, hosts)
+            action = "pass" if kept == unit else "clean"
+            self._observer.rail("markup", action, language, time.perf_counter() - started)
+            return kept
+
+        return cleaned
 
     def _check(self, grounding: Grounding, language: Language) -> Check:
         def check(unit: str) -> Fault | None:

@@ -4,17 +4,19 @@ Reads files and nothing else; `directory` reads them again when they change. Not
 about HTTP.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import yaml
 
 from services.gateway.errors import SettingsError
+from services.gateway.handoff.hours import ServiceHours
+from services.gateway.identity.agents import Agent
 from services.gateway.identity.jwks import KeySet
 from services.gateway.identity.keys import ShopKey, key_hash, same_hash
-from services.gateway.identity.secret_file import TokenRules, read_secrets
+from services.gateway.identity.secret_file import TokenRules, Webhook, read_secrets
 from services.gateway.limits.shop_limits import ShopLimits
 
 Language = Literal["zh", "en"]
@@ -34,6 +36,15 @@ class ShopPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: tuple[str, ...] = ()
 
 
+class ShopRails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a shop adds to the rails on customers' messages."""
+
+    keywords: tuple[str, ...] = ()
+    """A request with one of these goes to a person; a question is answered, and one offered."""
+    links: tuple[str, ...] = ()
+    """The shop's own hosts, such as shop.example; links to elsewhere are taken out of answers."""
+
+
 class ShopProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public part of a shop and its limits, as `SHOPS_FILE` gives them."""
 
@@ -41,6 +52,9 @@ class ShopProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tone: ShopText
     policies: ShopPolicies = ShopPolicies()
     limits: ShopLimits = ShopLimits()
+    rails: ShopRails = ShopRails()
+    service_hours: ServiceHours | None = None
+    """When agents are at work; None: always."""
 
 
 class _ShopsFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,6 +70,8 @@ class Shop(msgspec.Struct, frozen=True):
     token_rules: TokenRules | None = None
     token_keys: KeySet | None = None
     """Public keys that stand in the secrets file; None where a secret or a URL is used."""
+    agents: tuple[Agent, ...] = ()
+    webhook: Webhook | None = None
 
 
 class Shops:
@@ -76,13 +92,23 @@ class Shops:
 
         Every key is compared, in constant time each, so that timing tells nothing about them.
         """
-        digest = key_hash(key)
-        found: tuple[Shop, ShopKey] | None = None
-        for shop in self._shops:
-            for known in shop.keys:
-                if same_hash(known.sha256, digest):
-                    found = shop, known
-        return found
+        return _by_hash(key_hash(key), ((shop, key) for shop in self._shops for key in shop.keys))
+
+    def by_agent_key(self, key: str) -> tuple[Shop, Agent] | None:
+        """Return the shop and the agent whose key this is; compares as `by_key` does."""
+        agents = ((shop, agent) for shop in self._shops for agent in shop.agents)
+        return _by_hash(key_hash(key), agents)
+
+
+Keyed = TypeVar("Keyed", ShopKey, Agent)
+
+
+def _by_hash(digest: str, known: Iterable[tuple[Shop, Keyed]]) -> tuple[Shop, Keyed] | None:
+    found = None
+    for shop, one in known:
+        if same_hash(one.sha256, digest):
+            found = shop, one
+    return found
 
 
 def load_shops(shops_file: Path, secrets_file: Path) -> Shops:
@@ -114,7 +140,17 @@ def load_shops(shops_file: Path, secrets_file: Path) -> Shops:
                 )
             hashes.add(key.sha256)
         rules = entry.customer_tokens
-        shops.append(Shop(shop_id, profile, entry.keys, rules, rules.key_set()))
+        shops.append(
+            Shop(
+                shop_id,
+                profile,
+                entry.keys,
+                rules,
+                rules.key_set(),
+                entry.agents,
+                entry.webhook,
+            )
+        )
     return Shops(shops)
 
 
