@@ -28,6 +28,7 @@ from services.gateway.api.metrics import Metrics
 from services.gateway.api.replies import error_body
 from services.gateway.api.requests import Limits as RequestLimits
 from services.gateway.api.sessions import sessions_router
+from services.gateway.api.tickets import tickets_router
 from services.gateway.assistant.conversation import Conversation
 from services.gateway.assistant.model import ModelClient
 from services.gateway.assistant.prompt import Prompts
@@ -42,10 +43,16 @@ from services.gateway.errors import (
     MethodNotAllowedError,
     NotFoundError,
 )
+from services.gateway.handoff.events import EventFeed
+from services.gateway.handoff.takeover import Takeover
+from services.gateway.handoff.tickets import TicketBook, keep_lapsing
+from services.gateway.handoff.webhooks import WebhookSender, hooks_of, webhook_http
 from services.gateway.identity.directory import ShopDirectory
 from services.gateway.identity.jwks import KeySources
 from services.gateway.identity.tokens import Authenticator, ServiceTokens
 from services.gateway.limits.limiter import Limiter
+from services.gateway.safety.masking import Masker
+from services.gateway.safety.rails import InputRails
 from services.gateway.sessions.redis_port import RedisPort, connect
 from services.gateway.sessions.store import Limits as SessionLimits
 from services.gateway.sessions.store import SessionBook
@@ -76,7 +83,7 @@ def create_app(settings: Settings) -> Litestar:
     key_sources = KeySources(log.warning)
 
     redis = connect(settings.redis_url)
-    port = RedisPort(redis, metrics)
+    port = RedisPort(redis, metrics, log.warning)
     waiting = Waiting(redis, log.warning)
     session_limits = SessionLimits(
         settings.session_turns, settings.session_ttl_s, settings.session_tokens
@@ -86,12 +93,18 @@ def create_app(settings: Settings) -> Litestar:
     openai_client = _openai_client(settings)
     model = ModelClient(openai_client, settings.model_name)
     tools_http = _tools_http(settings)
+    hooks_http = webhook_http()
+    hooks = WebhookSender(port, hooks_http, lambda: hooks_of(directory.shops), log.warning)
     service_tokens = ServiceTokens(settings.service_token_secret)
     tools = ToolsClient(tools_http, service_tokens, settings.tool_timeout_s, log.warning)
     assistant = Assistant(model, tools, Prompts(), settings.tool_rounds, metrics)
 
     authenticator, limiter = Authenticator(directory, key_sources), Limiter(port)
-    desk = _desk(settings, authenticator, assistant, sessions, limiter, metrics, log)
+    tickets, feed = TicketBook(port, settings.session_ttl_s), EventFeed(redis, port, log.warning)
+    masker = Masker()
+    takeover = Takeover(tickets, masker)
+    conversation = Conversation(assistant, sessions, limiter, InputRails(metrics), takeover, masker)
+    desk = _desk(settings, authenticator, conversation, sessions, limiter, metrics, log)
     pings: dict[str, Ping] = {
         "redis": port.ping,
         "model": lambda: model.ping(1.5),
@@ -100,16 +113,22 @@ def create_app(settings: Settings) -> Litestar:
     return _litestar(
         [
             chat_router(desk),
-            sessions_router(desk),
-            customers_router(desk, make_log("info")),
+            sessions_router(desk, tickets, feed),
+            tickets_router(desk, tickets, feed),
+            customers_router(desk, tickets, make_log("info")),
             health_router(pings, metrics),
         ],
         _lifespan(
             work=(
                 *(tools.keep_learning, waiting.listen, sessions.keep_leases, directory.follow),
+                *(feed.listen, hooks.run),
+                lambda: keep_lapsing(tickets, lambda: [shop.id for shop in directory.shops]),
                 lambda: key_sources.keep_fresh(directory.jwks_places),
             ),
-            closers=(redis.aclose, openai_client.close, tools_http.aclose, key_sources.close),
+            closers=(
+                *(redis.aclose, openai_client.close, tools_http.aclose, key_sources.close),
+                hooks_http.aclose,
+            ),
             log=log,
         ),
         Cors(lambda: directory.shops.origins),
@@ -120,7 +139,7 @@ def create_app(settings: Settings) -> Litestar:
 def _desk(
     settings: Settings,
     authenticator: Authenticator,
-    assistant: Assistant,
+    conversation: Conversation,
     sessions: SessionBook,
     limiter: Limiter,
     metrics: Metrics,
@@ -128,7 +147,7 @@ def _desk(
 ) -> Desk:
     return Desk(
         authenticator=authenticator,
-        conversation=Conversation(assistant, sessions, limiter),
+        conversation=conversation,
         sessions=sessions,
         metrics=metrics,
         log=log,

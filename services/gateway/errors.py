@@ -6,6 +6,7 @@ GatewayError                    has an HTTP status and OpenAI's error fields
 ├── ForbiddenError              403  a key used from where it must not be
 ├── NotFoundError               404  model, session or address
 ├── MethodNotAllowedError       405
+├── ConflictError               409  a ticket is resolved, or another agent's
 ├── BodyTooLargeError           413
 ├── RateLimitedError            429  a shop, customer, session or address asks too much
 ├── SessionBusyError            429  other messages of the session are being answered
@@ -105,6 +106,14 @@ class MethodNotAllowedError(GatewayError):
     status = 405
     type = "invalid_request_error"
     default_code = "method_not_allowed"
+
+
+class ConflictError(GatewayError):
+    """What is asked for does not go with the state that things are in."""
+
+    status = 409
+    type = "invalid_request_error"
+    default_code = "conflict"
 
 
 class BodyTooLargeError(GatewayError):

@@ -22,12 +22,14 @@ class RedisServer:
     """Starts on entering, stops on leaving; can be stopped and started in between.
 
     Args:
-        folder: working directory; nothing is persisted.
+        folder: working directory.
+        durable: whether it keeps an append-only file there, as in production.
 
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self._folder = folder
+        self._durable = durable
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,7 +53,8 @@ class RedisServer:
 
         """
         command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--save", "", "--appendonly", "no", "--dir", str(self._folder)]
+        command += ["--save", "", "--appendonly", "yes" if self._durable else "no"]
+        command += ["--dir", str(self._folder)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until = time.monotonic() + 10
         while time.monotonic() < until:

@@ -8,6 +8,8 @@ from typing import Any
 SHOP_KEYS = {"demo": "sk-xiaoer-demo-key", "other": "sk-xiaoer-other-key"}
 PUBLIC_KEYS = {"demo": "pk-xiaoer-demo-key"}
 ORIGINS = {"demo": ["https://shop.example", "http://localhost:3000"]}
+AGENT_KEYS = {"mei": "ak-xiaoer-mei-key", "bo": "ak-xiaoer-bo-key", "lin": "ak-xiaoer-lin-key"}
+"""Agents of the demo shop; lin is a lead."""
 TOKEN_SECRETS = {
     "demo": "customer-token-secret-demo-0123456789",
     "other": "customer-token-secret-other-0123456789",
@@ -49,11 +51,23 @@ def shop_entry(key: str, secret: str, *more_keys: dict[str, Any]) -> dict[str, A
     }
 
 
-def shop_secrets() -> dict[str, Any]:
-    """Return the secrets of both shops."""
-    public = key_entry(PUBLIC_KEYS["demo"], *ORIGINS["demo"])
+def agent_entry(name: str, role: str = "agent") -> dict[str, Any]:
+    """Return what the secrets file keeps of an agent."""
     return {
-        "demo": shop_entry(SHOP_KEYS["demo"], TOKEN_SECRETS["demo"], public),
+        "id": f"a_{name}",
+        "name": name.capitalize(),
+        "role": role,
+        "sha256": hashlib.sha256(AGENT_KEYS[name].encode()).hexdigest(),
+        "created_at": "2026-11-01T08:00:00Z",
+    }
+
+
+def shop_secrets() -> dict[str, Any]:
+    """Return the secrets of both shops; the first has three agents."""
+    public = key_entry(PUBLIC_KEYS["demo"], *ORIGINS["demo"])
+    agents = [agent_entry("mei"), agent_entry("bo"), agent_entry("lin", "lead")]
+    return {
+        "demo": shop_entry(SHOP_KEYS["demo"], TOKEN_SECRETS["demo"], public) | {"agents": agents},
         "other": shop_entry(SHOP_KEYS["other"], TOKEN_SECRETS["other"]),
     }
 

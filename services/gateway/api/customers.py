@@ -15,14 +15,16 @@ from services.gateway.api.desk import Desk
 from services.gateway.api.http import PlainRequest, json_response
 from services.gateway.api.visits import Visit
 from services.gateway.errors import NotAuthenticatedError
+from services.gateway.handoff.tickets import TicketBook
 from services.gateway.identity.shops import Shop
 
 
-def customers_router(desk: Desk, audit_log: Any) -> Router:
+def customers_router(desk: Desk, tickets: TicketBook, audit_log: Any) -> Router:
     """Return the routes of a customer's own data.
 
     Args:
         desk: what the handlers work with.
+        tickets: what people have in hand.
         audit_log: keeps a line of each export and erasure, whatever the service's log level.
     """
 
@@ -33,13 +35,14 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
         tags=["customers"],
     )
     async def export(request: PlainRequest) -> Response[Any]:
-        """Every session with its turns, tool calls and results."""
+        """Every session with its turns, tool calls and results, and every ticket."""
         with desk.keeping_books(request, "customers") as visit:
             shop, customer = await _enter(desk, request, visit)
             sessions = await desk.sessions.of_customer(shop.id, customer)
-            _audit(audit_log, "export", visit, shop, customer, len(sessions))
+            held = await tickets.of_customer(shop.id, customer)
+            _audit(audit_log, "export", visit, shop, customer, len(sessions), len(held))
         listed = [{"session_id": name, "turns": turns} for name, turns in sessions.items()]
-        body = {"shop": shop.id, "customer": customer, "sessions": listed}
+        body = {"shop": shop.id, "customer": customer, "sessions": listed, "tickets": held}
         return json_response(msgspec.json.encode(body))
 
     @delete(
@@ -50,11 +53,12 @@ def customers_router(desk: Desk, audit_log: Any) -> Router:
         tags=["customers"],
     )
     async def erase(request: PlainRequest) -> None:
-        """Forgets all sessions at once. A line in the log remains that holds no content."""
+        """Forgets all sessions and tickets at once. The log keeps a line that holds no content."""
         with desk.keeping_books(request, "customers") as visit:
             shop, customer = await _enter(desk, request, visit)
             erased = await desk.sessions.erase(shop.id, customer)
-            _audit(audit_log, "erase", visit, shop, customer, erased)
+            held = await tickets.erase_of_customer(shop.id, customer)
+            _audit(audit_log, "erase", visit, shop, customer, erased, held)
 
     return Router(path="/v1/customers", route_handlers=[export, erase])
 
@@ -71,7 +75,9 @@ async def _enter(desk: Desk, request: PlainRequest, visit: Visit) -> tuple[Shop,
     return shop, customer
 
 
-def _audit(log: Any, action: str, visit: Visit, shop: Shop, customer: str, sessions: int) -> None:
+def _audit(
+    log: Any, action: str, visit: Visit, shop: Shop, customer: str, sessions: int, tickets: int
+) -> None:
     log.info(
         "audit",
         action=action,
@@ -79,6 +85,7 @@ def _audit(log: Any, action: str, visit: Visit, shop: Shop, customer: str, sessi
         shop=shop.id,
         customer=customer_digest(shop.id, customer),
         sessions=sessions,
+        tickets=tickets,
     )
 
 

@@ -19,11 +19,11 @@ def xiaoer(reply: Reply) -> dict[str, Any]:
     answer = reply.answer
     return {
         "session_id": reply.session_id,
-        "source": "model",
+        "source": answer.source,
         "tools": [call.name for call in answer.tool_calls],
         "cards": answer.cards,
         "citations": [],
-        "handoff": "bot",
+        "handoff": answer.owner,
         "degraded": answer.degraded,
         "node": answer.node,
         "timings_ms": answer.timings_ms,

@@ -18,6 +18,7 @@ MODEL = "xiaoer"
 MAX_MESSAGES = 200
 """Most messages of a conversation that a client sends itself."""
 
+_EVENT_ID = re.compile(r"[0-9]{1,16}-[0-9]{1,16}\Z")
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~@-]{0,127}\Z")
 """A session id: 1 to 128 letters, digits, '.', '_', '~', '@' or '-', not starting with a mark."""
 
@@ -174,6 +175,37 @@ def check_session_id(value: Any, param: str) -> str:
         code="invalid_session_id",
         param=param,
     )
+
+
+def check_event_id(value: str | None) -> str | None:
+    """Return a `Last-Event-ID` if it can be an event of ours; None where none was sent.
+
+    Raises:
+        BadRequestError: it cannot.
+    """
+    if not value or _EVENT_ID.match(value):
+        return value or None
+    raise BadRequestError(
+        "'Last-Event-ID' is no event's id. Leave it out, or send the last id that was received.",
+        code="invalid_event_id",
+        param="Last-Event-ID",
+    )
+
+
+def parse_text(body: bytes, limits: Limits) -> str:
+    """Check a body that holds one text, and return it.
+
+    Raises:
+        BadRequestError: names the field at fault.
+    """
+    fields = _decode_object(body)
+    if unknown := sorted(fields.keys() - {"text"}):
+        raise BadRequestError(
+            f"{unknown[0][:80]!r} is not known here; send 'text' only.",
+            code="unsupported_parameter",
+            param=unknown[0][:80],
+        )
+    return _content(fields.get("text"), "text", limits)
 
 
 def _decode_object(body: bytes) -> dict[str, Any]:

@@ -45,7 +45,8 @@ _ERRORS = {
     "400": "The request itself must change.",
     "401": "The shop key or the customer token is not good.",
     "403": "A key used from where it must not be.",
-    "404": "No such model or session.",
+    "404": "No such model, session or ticket.",
+    "409": "The ticket is resolved, or another agent has it.",
     "413": "The body is too large.",
     "429": "Asked too much, or the session's other messages are being answered.",
     "502": "The model answered, but not usably.",
@@ -57,6 +58,8 @@ _ERRORS = {
 _OBJECT = Schema(type=OpenAPIType.OBJECT)
 _KEY, _CUSTOMER = "shop key", "customer token"
 _SHOP_ONLY: list[dict[str, list[str]]] = [{_KEY: []}]
+_AGENT = "agent's key"
+_AGENTS: list[dict[str, list[str]]] = [{_AGENT: []}]
 _ANYBODY: list[dict[str, list[str]]] = [{_KEY: []}, {_KEY: [], _CUSTOMER: []}]
 _SIGNED_IN: list[dict[str, list[str]]] = [{_KEY: [], _CUSTOMER: []}]
 
@@ -64,6 +67,7 @@ COMPONENTS = Components(
     schemas={"Error": _ERROR},
     security_schemes={
         _KEY: SecurityScheme(type="http", scheme="bearer", description="The shop's key."),
+        _AGENT: SecurityScheme(type="http", scheme="bearer", description="An agent's key."),
         _CUSTOMER: SecurityScheme(
             type="apiKey",
             name="X-Customer-Token",
@@ -91,7 +95,7 @@ def _answers(description: str, *, streamed: bool) -> Answers:
     if streamed and answer.content is not None:
         event = Schema(type=OpenAPIType.OBJECT, properties={"data": _TEXT})
         answer.content["text/event-stream"] = OpenAPIMediaType(schema=event)
-    return {"200": answer, **_errors(*_ERRORS)}
+    return {"200": answer, **_errors(*(status for status in _ERRORS if status != "409"))}
 
 
 def _chat_completions_body() -> RequestBody:
@@ -185,6 +189,76 @@ class DeleteSession(Operation):
         self.security = _ANYBODY
         gone = OpenAPIResponse(description="The session is forgotten.")
         self.responses = {"204": gone, **_errors("400", "401", "403", "404", "429", "503")}
+
+
+def _events(description: str) -> OpenAPIResponse:
+    event = Schema(type=OpenAPIType.OBJECT, properties={"id": _TEXT, "event": _TEXT, "data": _TEXT})
+    content = {"text/event-stream": OpenAPIMediaType(schema=event)}
+    return OpenAPIResponse(description=description, content=content)
+
+
+@dataclass
+class SessionEvents(Operation):
+    """`GET /v1/sessions/{id}/events`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _ANYBODY
+        told = _events("`message`: what an agent says. `owner`: who has the conversation.")
+        self.responses = {"200": told, **_errors("400", "401", "403", "404", "429", "503")}
+
+
+@dataclass
+class ListTickets(Operation):
+    """`GET /v1/tickets`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _AGENTS
+        self.responses = {"200": _json("The open tickets.", _OBJECT), **_errors("401", "503")}
+
+
+@dataclass
+class DeskEvents(Operation):
+    """`GET /v1/tickets/events`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _AGENTS
+        told = _events("What happened to which ticket.")
+        self.responses = {"200": told, **_errors("400", "401", "503")}
+
+
+@dataclass
+class ShowTicket(Operation):
+    """`GET /v1/tickets/{id}`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; errors come from the error handler."""
+        self.security = _AGENTS
+        self.responses = {"200": _json("The ticket.", _OBJECT), **_errors("401", "404", "503")}
+
+
+@dataclass
+class ActOnTicket(Operation):
+    """`POST /v1/tickets/{id}/{verb}`."""
+
+    def __post_init__(self) -> None:
+        """Litestar fills the fields it knows; the handler reads the body itself."""
+        self.request_body = RequestBody(
+            content={
+                "application/json": OpenAPIMediaType(
+                    schema=Schema(type=OpenAPIType.OBJECT, properties={"text": _TEXT})
+                )
+            },
+            required=False,
+        )
+        self.security = _AGENTS
+        done = _json("The ticket as it is now.", _OBJECT)
+        self.responses = {
+            "200": done,
+            **_errors("400", "401", "403", "404", "409", "413", "503"),
+        }
 
 
 @dataclass

@@ -8,13 +8,17 @@ from litestar.params import FromPath
 
 from services.gateway.api import schemas
 from services.gateway.api.desk import Desk
-from services.gateway.api.http import PlainRequest, json_response
-from services.gateway.api.requests import check_session_id
+from services.gateway.api.events import EventStream
+from services.gateway.api.http import AsgiResponse, PlainRequest, header, json_response
+from services.gateway.api.requests import check_event_id, check_session_id
 from services.gateway.api.visits import Visit
+from services.gateway.errors import MemoryAwayError
+from services.gateway.handoff.events import EventFeed, session_stream
+from services.gateway.handoff.tickets import TicketBook
 from services.gateway.identity.shops import Shop
 
 
-def sessions_router(desk: Desk) -> Router:
+def sessions_router(desk: Desk, tickets: TicketBook, feed: EventFeed) -> Router:
     """Return the routes of sessions."""
 
     async def enter(
@@ -51,5 +55,30 @@ def sessions_router(desk: Desk) -> Router:
         with desk.keeping_books(request, "sessions") as visit:
             shop, customer = await enter(request, visit, session_id)
             await desk.sessions.delete(shop.id, session_id, customer)
+            await tickets.erase_of_session(shop.id, session_id)
 
-    return Router(path="/v1/sessions", route_handlers=[show_session, delete_session])
+    @get(
+        "/{session_id:str}/events",
+        operation_class=schemas.SessionEvents,
+        summary="What agents say, and who has the conversation, as server-sent events",
+        tags=["sessions"],
+    )
+    async def session_events(request: PlainRequest, session_id: FromPath[str]) -> Response[Any]:
+        """Honours Last-Event-ID; ends now and then, and the client reconnects."""
+        with desk.keeping_books(request, "session_events") as visit:
+            shop, customer = await enter(request, visit, session_id)
+            after = check_event_id(header(request.scope, b"last-event-id"))
+            await desk.sessions.show(shop.id, session_id, customer)
+
+        async def still_theirs() -> None:
+            try:
+                await desk.sessions.show(shop.id, session_id, customer)
+            except MemoryAwayError:
+                return
+
+        stream = session_stream(shop.id, session_id)
+        return AsgiResponse(EventStream(feed, stream, after, still_theirs))
+
+    return Router(
+        path="/v1/sessions", route_handlers=[show_session, delete_session, session_events]
+    )

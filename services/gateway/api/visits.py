@@ -45,7 +45,8 @@ class Visit:
         self._metrics.degraded(answer.degraded)
         self._end(
             "degraded" if answer.degraded else "ok",
-            "model",
+            answer.source,
+            owner=answer.owner,
             tools=[call.name for call in answer.tool_calls],
             degraded=answer.degraded,
             prompt_tokens=answer.usage.prompt_tokens,

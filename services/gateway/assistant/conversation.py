@@ -1,19 +1,29 @@
-"""A request's way through the rooms: the session's turn, the answer, the saving.
+"""A request's way through the rooms: who owns the conversation, rails, the answer, the saving.
 
 This is what the API calls. It holds no HTTP and no Redis; both come from outside.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 
 from services.gateway.assistant.deadline import Deadline
+from services.gateway.assistant.language import language_of, only_declines
 from services.gateway.assistant.speech import Emit
 from services.gateway.assistant.turn import Assistant, Question
-from services.gateway.assistant.types import Answer, Message, StoredTurn
-from services.gateway.errors import DeadlineError, MemoryAwayError
+from services.gateway.assistant.types import Answer, Message, Owner, StoredTurn
+from services.gateway.errors import DeadlineError, MemoryAwayError, MemoryUnavailableError
+from services.gateway.handoff.lines import line
+from services.gateway.handoff.takeover import Party, Takeover
+from services.gateway.handoff.tickets import Priority, Reason
 from services.gateway.identity.shops import Shop
 from services.gateway.limits.limiter import Asker, Limiter
-from services.gateway.sessions.store import SessionBook, Turn
+from services.gateway.safety.masking import NEVER_NEEDED, Masker
+from services.gateway.safety.rails import InputRails, Verdict, fixed_line
+from services.gateway.sessions.store import SessionBook, Turn, new_session_id
+
+REMEMBERED_OWNERS = 10_000
+"""Conversations of which this process remembers that a person has them, for when Redis is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,16 @@ class Ask:
     request_id: str
     deadline: Deadline
 
+    @property
+    def text(self) -> str:
+        """The customer's new message."""
+        return self.messages[-1].content
+
+    def party(self) -> Party:
+        """Return whose conversation this is; a new session's where it has none."""
+        session_id = self.session_id or new_session_id()
+        return Party(self.shop, self.customer, session_id, language_of(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -38,18 +58,33 @@ class Reply:
 
 
 class Conversation:
-    """Answers requests with memory.
+    """Answers requests with memory, or passes them on to the person who has the conversation.
 
     Args:
         assistant: answers one question.
         sessions: remembers.
         limiter: counts the tokens of a customer's day.
+        rails: judge what customers say.
+        takeover: hands conversations to people.
+        masker: takes out of messages what no answer needs.
     """
 
-    def __init__(self, assistant: Assistant, sessions: SessionBook, limiter: Limiter) -> None:
+    def __init__(
+        self,
+        assistant: Assistant,
+        sessions: SessionBook,
+        limiter: Limiter,
+        rails: InputRails,
+        takeover: Takeover,
+        masker: Masker,
+    ) -> None:
         self._assistant = assistant
         self._sessions = sessions
         self._limiter = limiter
+        self._rails = rails
+        self._takeover = takeover
+        self._masker = masker
+        self._held: OrderedDict[tuple[str, str], Owner] = OrderedDict()
 
     async def reply(self, ask: Ask, emit: Emit | None = None) -> Reply:
         """Answer a request before its deadline, and remember the turn if it has a session.
@@ -62,44 +97,131 @@ class Conversation:
         try:
             async with asyncio.timeout(ask.deadline.remaining_s()):
                 if ask.session_id is None:
-                    return await self._answer(ask, None, emit)
+                    return await self._alone(ask, emit)
                 return await self._in_session(ask, ask.session_id, emit)
         except TimeoutError as exc:
             raise DeadlineError(
                 f"No complete answer within {ask.deadline.seconds:g} s. Try again."
             ) from exc
 
+    async def _alone(self, ask: Ask, emit: Emit | None) -> Reply:
+        """Answer without memory; who needs a person gets a session."""
+        turns = [
+            StoredTurn(first.content, "") for first in ask.messages[:-1] if first.role == "user"
+        ]
+        verdict = self._judge(ask, turns)
+        if verdict.action in {"handoff", "care"}:
+            ask = replace(ask, session_id=new_session_id())
+            return await self._in_session(ask, ask.session_id or "", emit)
+        return await self._by_bot(ask, None, verdict, emit)
+
     async def _in_session(self, ask: Ask, session_id: str, emit: Emit | None) -> Reply:
         opened = ask.deadline.elapsed_s()
         try:
             turn = await self._sessions.open(ask.shop.id, session_id, ask.customer, ask.deadline)
         except MemoryAwayError:
-            reply = await self._answer(ask, None, emit)
-            reply.answer.degrade("memory")
-            return reply
+            return await self._without_memory(ask, session_id, emit)
+        self._note_owner(ask.shop.id, session_id, turn.held_by)
         waited_s = ask.deadline.elapsed_s() - opened
         try:
-            reply = await self._answer(ask, turn, emit)
+            reply = await self._owned(ask, turn, emit)
             reply.answer.spend("session", waited_s)
             return await self._remember(ask, turn, reply)
         finally:
             await self._sessions.release(turn)
 
+    async def _without_memory(self, ask: Ask, session_id: str, emit: Emit | None) -> Reply:
+        if (owner := self._held.get((ask.shop.id, session_id))) is not None:
+            # The bot must not speak over a person, even where nothing can be passed on.
+            answer = Answer(source="rail", owner=owner)
+            await _say(answer, line(language_of(ask.text), "held"), emit)
+        else:
+            answer = (await self._by_bot(ask, None, self._judge(ask, []), emit)).answer
+        answer.degrade("memory")
+        return Reply(answer, ask.session_id)
+
+    async def _owned(self, ask: Ask, turn: Turn, emit: Emit | None) -> Reply:
+        """Let whoever owns the conversation have the message."""
+        turns = turn.turns
+        verdict = self._judge(ask, turns)
+        if turn.held_by != "bot":
+            urgent = verdict.action == "care"
+            owner, told = await self._heard(ask, turn, urgent=urgent)
+            if owner != "bot":
+                answer = Answer(source="agent" if owner == "agent" else "rail", owner=owner)
+                await _say(answer, told, emit)
+                return Reply(answer, ask.session_id)
+        return await self._by_bot(ask, turn, verdict, emit)
+
+    async def _heard(self, ask: Ask, turn: Turn, *, urgent: bool) -> tuple[Owner, str]:
+        try:
+            return await self._takeover.hear(
+                ask.party(), turn.handoff_ticket, ask.text, urgent=urgent
+            )
+        except MemoryAwayError as exc:
+            raise _no_ticket() from exc
+
+    async def _by_bot(
+        self, ask: Ask, turn: Turn | None, verdict: Verdict, emit: Emit | None
+    ) -> Reply:
+        """Answer by the assistant, or as a rail says."""
+        turns = turn.turns if turn is not None else []
+        language = language_of(ask.text)
+        reason: Reason
+        if verdict.action in {"handoff", "care"}:
+            answer = Answer(source="rail")
+            if verdict.action == "care":
+                await _say(answer, fixed_line(verdict, language), emit)
+            priority: Priority = "urgent" if verdict.urgent else "normal"
+            reason = verdict.reason or "rail"
+            await self._hand_over(ask, turns, answer, reason, priority, emit)
+        elif verdict.action == "refuse":
+            answer = Answer(source="rail")
+            await _say(answer, fixed_line(verdict, language), emit)
+        else:
+            answer = await self._answered(ask, turns, emit)
+            if turn is not None and answer.unanswered and turns and _unanswered(turns[-1]):
+                reason = "tool_outage" if "tools" in answer.degraded else "failed_twice"
+                await self._hand_over(ask, turns, answer, reason, "normal", emit)
+            elif verdict.action == "offer":
+                await _say(answer, line(language, "offer"), emit)
+        answer.timings_ms["total"] = round(ask.deadline.elapsed_s() * 1000, 2)
+        return Reply(answer, ask.session_id)
+
+    async def _hand_over(
+        self,
+        ask: Ask,
+        turns: list[StoredTurn],
+        answer: Answer,
+        reason: Reason,
+        priority: Priority,
+        emit: Emit | None,
+    ) -> None:
+        try:
+            told = await self._takeover.open(ask.party(), turns, ask.text, reason, priority)
+        except MemoryAwayError as exc:
+            raise _no_ticket() from exc
+        answer.owner = "waiting"
+        if ask.session_id is not None:
+            self._note_owner(ask.shop.id, ask.session_id, "waiting")
+        await _say(answer, told, emit)
+
     async def _remember(self, ask: Ask, turn: Turn, reply: Reply) -> Reply:
         answer = reply.answer
-        done = StoredTurn(ask.messages[-1].content, answer.text, tuple(answer.tool_calls))
+        said = self._masked(ask.messages[-1]).content
+        done = StoredTurn(said, answer.text, tuple(answer.tool_calls), answer.source)
         try:
             return Reply(answer, await self._sessions.save(turn, done))
         except MemoryAwayError:
             answer.degrade("memory")
             return reply
 
-    async def _answer(self, ask: Ask, turn: Turn | None, emit: Emit | None) -> Reply:
+    async def _answered(self, ask: Ask, turns: list[StoredTurn], emit: Emit | None) -> Answer:
         question = Question(
             shop=ask.shop,
             customer=ask.customer,
-            conversation=ask.messages,
-            history=turn.turns if turn is not None else [],
+            conversation=tuple(self._masked(message) for message in ask.messages),
+            history=turns,
             request_id=ask.request_id,
             # Node affinity must not cross shops, whose customers may choose equal ids.
             affinity=f"{ask.shop.id}:{ask.session_id}" if ask.session_id else None,
@@ -108,5 +230,47 @@ class Conversation:
         answer = await self._assistant.answer(question, emit)
         usage = answer.usage
         await self._limiter.spend(ask.asker, usage.prompt_tokens + usage.completion_tokens)
-        answer.timings_ms["total"] = round(ask.deadline.elapsed_s() * 1000, 2)
-        return Reply(answer, ask.session_id)
+        return answer
+
+    def _masked(self, message: Message) -> Message:
+        if message.role == "assistant":
+            return message
+        return Message("user", self._masker.mask(message.content, kinds=NEVER_NEEDED))
+
+    def _judge(self, ask: Ask, turns: list[StoredTurn]) -> Verdict:
+        """Ask the rails about the new message; what a person has dealt with is not asked again."""
+        earlier: list[str] = []
+        for turn in turns:
+            earlier = [*earlier, turn.user] if turn.source in {"model", "cache"} else []
+        return self._rails.check(ask.text, earlier, ask.shop.profile, language_of(ask.text))
+
+    def _note_owner(self, shop_id: str, session_id: str, owner: Owner) -> None:
+        self._held.pop((shop_id, session_id), None)
+        if owner != "bot":
+            self._held[shop_id, session_id] = owner
+            if len(self._held) > REMEMBERED_OWNERS:
+                self._held.popitem(last=False)
+
+
+async def _say(answer: Answer, text: str, emit: Emit | None) -> None:
+    """Add a fixed line to an answer, streamed or not."""
+    if answer.text and answer.text[-1].isascii() and not answer.text[-1].isspace():
+        text = f" {text}"
+    answer.text += text
+    if emit is not None:
+        await emit(text)
+
+
+def _unanswered(turn: StoredTurn) -> bool:
+    return turn.source == "model" and (
+        only_declines(turn.assistant)
+        or any(b"tool_unavailable" in bytes(call.result) for call in turn.tool_calls)
+    )
+
+
+def _no_ticket() -> MemoryUnavailableError:
+    return MemoryUnavailableError(
+        "A person cannot be called at the moment, and this message was not passed on. "
+        "Send it again in a minute.",
+        code="handoff_unavailable",
+    )

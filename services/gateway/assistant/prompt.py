@@ -79,6 +79,11 @@ class Prompts:
         """
         messages: list[dict[str, Any]] = [self._system_message(shop, language)]
         for turn in history:
+            if not turn.user and messages[-1]["role"] == "assistant":
+                # A person's reply, in a turn of its own. Some chat templates insist that the two
+                # sides take turns.
+                messages[-1]["content"] += f"\n{turn.assistant}"
+                continue
             messages.append({"role": "user", "content": plain(turn.user)})
             messages.extend(_tool_messages(turn))
             messages.append({"role": "assistant", "content": turn.assistant})

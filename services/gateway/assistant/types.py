@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
+Source = Literal["model", "cache", "rail", "agent"]
+Owner = Literal["bot", "waiting", "agent"]
+
 
 class Message(msgspec.Struct, frozen=True):
     """One message of a conversation as customers see it."""
@@ -37,7 +40,7 @@ class StoredTurn(msgspec.Struct, frozen=True):
     user: str
     assistant: str
     tool_calls: tuple[StoredToolCall, ...] = ()
-    source: Literal["model", "cache", "rail", "agent"] = "model"
+    source: Source = "model"
 
 
 @dataclass(slots=True)
@@ -73,6 +76,11 @@ class Answer:
     tool_calls: list[StoredToolCall] = field(default_factory=list)
     cards: list[dict[str, Any]] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
+    source: Source = "model"
+    owner: Owner = "bot"
+    """Who has the conversation from now on."""
+    unanswered: bool = False
+    """The customer got no answer to what they asked: nothing could be confirmed or looked up."""
     node: str | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 

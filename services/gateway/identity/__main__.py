@@ -14,10 +14,12 @@ from pathlib import Path
 import msgspec
 
 from services.gateway.errors import SettingsError
+from services.gateway.identity.agents import Role, make_agent
 from services.gateway.identity.keys import KeyKind, make_key
 from services.gateway.identity.secret_file import (
     ShopSecrets,
     TokenRules,
+    Webhook,
     locked,
     read_secrets,
     write_secrets,
@@ -72,6 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     revoke = command("revoke-key", "end a key at once")
     revoke.add_argument("key", help="its id, such as k_3f2a91c0; see list")
+    add_agent = command("add-agent", "give a person a key to the tickets and print it, this once")
+    add_agent.add_argument("name", help="as customers see it")
+    add_agent.add_argument("--lead", action="store_true", help="may also take others' tickets")
+    remove_agent = command("remove-agent", "end an agent's key at once")
+    remove_agent.add_argument("agent", help="its id, such as a_3f2a91c0; see list")
+    use_webhook = command(
+        "use-webhook", "tell a helpdesk what happens to tickets; prints what signs each event"
+    )
+    use_webhook.add_argument("--url", required=True, help="where events are posted")
+    command("no-webhook", "tell no helpdesk any more")
     rotate = command(
         "rotate-token-secret", "make a new HS256 secret and print it; the one before stays valid"
     )
@@ -125,6 +137,9 @@ def _list(_: argparse.Namespace, files: ShopFiles, shops: Shops) -> None:
         for key in shops[shop_id].keys:
             created = key.created_at.isoformat().replace("+00:00", "Z")
             print(f"  {key.id}  {key.kind:<6}  {created}  {' '.join(key.origins)}".rstrip())
+        for agent in shops[shop_id].agents:
+            created = agent.created_at.isoformat().replace("+00:00", "Z")
+            print(f"  {agent.id}  {agent.role:<6}  {created}  {agent.name}")
 
 
 def _rules_text(rules: TokenRules) -> str:
@@ -179,6 +194,36 @@ def _revoke_key(options: argparse.Namespace, _: ShopFiles, shops: Shops) -> None
     options.notes = [f"Key {options.key} of {options.shop} is revoked."]
 
 
+def _add_agent(options: argparse.Namespace, _: ShopFiles, shops: Shops) -> None:
+    entry = shops[options.shop]
+    role: Role = "lead" if options.lead else "agent"
+    taken = [agent.id for agent in entry.agents]
+    options.made, agent = make_agent(options.name, role, taken=taken)
+    shops[options.shop] = msgspec.structs.replace(entry, agents=(*entry.agents, agent))
+    options.notes = [f"The key of {agent.name} ({agent.id}, {role}); it is shown this once:"]
+
+
+def _remove_agent(options: argparse.Namespace, _: ShopFiles, shops: Shops) -> None:
+    entry = shops[options.shop]
+    left = tuple(agent for agent in entry.agents if agent.id != options.agent)
+    if len(left) == len(entry.agents):
+        raise ValueError(f"{options.shop} has no agent {options.agent!r}; see list")
+    shops[options.shop] = msgspec.structs.replace(entry, agents=left)
+    options.notes = [f"Agent {options.agent} of {options.shop} is removed."]
+
+
+def _use_webhook(options: argparse.Namespace, _: ShopFiles, shops: Shops) -> None:
+    options.made = secrets.token_urlsafe(_SECRET_BYTES)
+    hook = Webhook(options.url, options.made)
+    shops[options.shop] = msgspec.structs.replace(shops[options.shop], webhook=hook)
+    options.notes = [f"Tickets of {options.shop} are told to {options.url}, signed by:"]
+
+
+def _no_webhook(options: argparse.Namespace, _: ShopFiles, shops: Shops) -> None:
+    shops[options.shop] = msgspec.structs.replace(shops[options.shop], webhook=None)
+    options.notes = [f"No helpdesk hears of {options.shop}'s tickets any more."]
+
+
 def _rotate(options: argparse.Namespace, _: ShopFiles, shops: Shops) -> None:
     rules = shops[options.shop].customer_tokens
     if rules.alg != "HS256":
@@ -226,6 +271,10 @@ _COMMANDS: dict[str, Command] = {
     "remove": _remove,
     "add-key": _add_key,
     "revoke-key": _revoke_key,
+    "add-agent": _add_agent,
+    "remove-agent": _remove_agent,
+    "use-webhook": _use_webhook,
+    "no-webhook": _no_webhook,
     "rotate-token-secret": _rotate,
     "use-secret": _use_secret,
     "use-jwks": _use_jwks,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.gateway.errors import JwksError, SettingsError
+from services.gateway.identity.agents import Agent
 from services.gateway.identity.jwks import KeySet, parse_jwks
 from services.gateway.identity.keys import ShopKey
 from services.gateway.settings import SECRET_BYTES
@@ -55,7 +56,7 @@ class TokenRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         if (self.jwks_url is None) == (self.jwks is None):
             raise ValueError(f"{self.alg} needs either jwks_url or jwks")
         if self.jwks_url is not None:
-            _check_url(self.jwks_url)
+            _check_url(self.jwks_url, "jwks_url")
         else:
             self.key_set()
 
@@ -69,24 +70,46 @@ class TokenRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
             raise ValueError(f"jwks cannot be used: {exc}") from exc
 
 
-class ShopSecrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One shop's entry."""
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a shop's own helpdesk hears of its tickets."""
 
-    keys: tuple[ShopKey, ...]
-    customer_tokens: TokenRules
+    url: str
+    secret: str
+    """Signs each event."""
 
     def __post_init__(self) -> None:
         """Check what the types do not say.
 
         Raises:
-            ValueError: two keys have one id.
+            ValueError: naming the field, never the secret.
         """
+        _check_url(self.url, "webhook url")
+        if len(self.secret.encode()) < SECRET_BYTES:
+            raise ValueError(f"the webhook's secret must have at least {SECRET_BYTES} bytes")
+
+
+class ShopSecrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One shop's entry."""
+
+    keys: tuple[ShopKey, ...]
+    customer_tokens: TokenRules
+    agents: tuple[Agent, ...] = ()
+    webhook: Webhook | None = None
+
+    def __post_init__(self) -> None:
+        """Check what the types do not say.
+
+        Raises:
+            ValueError: two keys or two agents have one id.
+        """
+        if len({agent.id for agent in self.agents}) != len(self.agents):
+            raise ValueError("two agents have the same id")
         if len({key.id for key in self.keys}) != len(self.keys):
             raise ValueError("two keys have the same id")
 
 
-def _check_url(url: str) -> None:
-    """Check a JWKS URL: over plain HTTP anybody on the way could put in keys of their own.
+def _check_url(url: str, name: str) -> None:
+    """Check a URL: over plain HTTP anybody on the way could read, or put in something else.
 
     Raises:
         ValueError: says what is wrong.
@@ -95,11 +118,11 @@ def _check_url(url: str) -> None:
         parts = urlsplit(url)
         local = parts.hostname in _LOOPBACK
     except ValueError as exc:
-        raise ValueError("jwks_url is no URL") from exc
+        raise ValueError(f"{name} is no URL") from exc
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        raise ValueError("jwks_url must start https:// (http:// only on this machine)")
+        raise ValueError(f"{name} must start https:// (http:// only on this machine)")
     if parts.username is not None or parts.fragment:
-        raise ValueError("jwks_url must have neither a user nor a fragment")
+        raise ValueError(f"{name} must have neither a user nor a fragment")
 
 
 def read_secrets(path: Path) -> dict[str, ShopSecrets]:

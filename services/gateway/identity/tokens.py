@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 
 from services.gateway.errors import NotAuthenticatedError
+from services.gateway.identity.agents import Agent
 from services.gateway.identity.customer_tokens import CustomerTokens
 from services.gateway.identity.directory import ShopDirectory
 from services.gateway.identity.jwks import KeySources
@@ -45,13 +46,7 @@ class Authenticator:
             NotAuthenticatedError: there is no key, or it is no shop's, or no longer.
             ForbiddenError: the key must not be used from this origin.
         """
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise NotAuthenticatedError(
-                "No shop key was sent. Send it as 'Authorization: Bearer <shop key>'.",
-                code="missing_api_key",
-            )
-        found = self._directory.shops.by_key(key.strip())
+        found = self._directory.shops.by_key(_bearer(authorization, "shop key"))
         if found is None:
             raise NotAuthenticatedError(
                 "This shop key is not known. Check the key in the Authorization header."
@@ -59,6 +54,19 @@ class Authenticator:
         shop, known = found
         known.allow(origin)
         return shop, known
+
+    def agent(self, authorization: str | None) -> tuple[Shop, Agent]:
+        """Return the agent of an `Authorization` header, and their shop.
+
+        Raises:
+            NotAuthenticatedError: there is no key, or it is no agent's, or no longer.
+        """
+        found = self._directory.shops.by_agent_key(_bearer(authorization, "agent's key"))
+        if found is None:
+            raise NotAuthenticatedError(
+                "This agent's key is not known. Check the key in the Authorization header."
+            )
+        return found
 
     async def customer(self, shop: Shop, token: str | None) -> str | None:
         """Return the customer's id of an `X-Customer-Token`, or None for an anonymous visitor.
@@ -68,6 +76,16 @@ class Authenticator:
             TokenKeysAwayError: the shop's public keys could not be fetched yet.
         """
         return None if token is None else await self._tokens.customer(shop, token)
+
+
+def _bearer(authorization: str | None, what: str) -> str:
+    scheme, _, key = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise NotAuthenticatedError(
+            f"No {what} was sent. Send it as 'Authorization: Bearer <{what}>'.",
+            code="missing_api_key",
+        )
+    return key.strip()
 
 
 class ServiceTokens:

@@ -14,7 +14,7 @@ A ticket is `{process}.{number}`; whoever ends a turn wakes the next ticket's pr
 channel `xiaoer:wake:{process}`.
 """
 
-# KEYS: session, lock, queue, alive
+# KEYS: session, lock, queue, alive, handoff
 # ARGV: ticket, customer ('' = anonymous), lease ms, waiter's life ms, most waiters
 OPEN = """
 local s = redis.call('HMGET', KEYS[1], 'owner', 'v', 'turns', 'moved')
@@ -28,11 +28,13 @@ if s[1] and s[1] ~= '' and s[1] ~= ARGV[2] then
   redis.call('HDEL', KEYS[4], ARGV[1])
   return {'foreign'}
 end
+local h = redis.call('HMGET', KEYS[5], 'owner', 'ticket')
+local opened = {'open', s[1] or '', s[2] or '0', s[3] or '[]', h[1] or 'bot', h[2] or ''}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local holder = redis.call('GET', KEYS[2])
 -- The same ticket asks again only when its first reply was lost on the way.
-if holder == ARGV[1] then return {'open', s[1] or '', s[2] or '0', s[3] or '[]'} end
+if holder == ARGV[1] then return opened end
 if not holder then
   local head = redis.call('LINDEX', KEYS[3], 0)
   while head and head ~= ARGV[1] do
@@ -48,7 +50,7 @@ if not holder then
       redis.call('HDEL', KEYS[4], ARGV[1])
     end
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
-    return {'open', s[1] or '', s[2] or '0', s[3] or '[]'}
+    return opened
   end
 end
 if redis.call('HEXISTS', KEYS[4], ARGV[1]) == 0 then
@@ -61,9 +63,11 @@ redis.call('PEXPIRE', KEYS[4], ARGV[4] * 2)
 return {'wait'}
 """
 
-# KEYS: session, lock, queue, alive, new session (the same unless it moves), the customer's sessions
+# KEYS: session, lock, queue, alive, new session (the same unless it moves), the customer's
+#       sessions, handoff, new handoff, events, new events
 # ARGV: ticket, 'save' or 'drop', version when opened, owner, turns JSON, TTL s, new id ('' = stay),
-#       session id from now on
+#       session id from now on, what a ticket's key begins with,
+#       TTL s while a person has the session
 # The version is the fence: a holder whose lease ran out cannot overwrite a later turn, nor bring a
 # deleted session back.
 CLOSE = """
@@ -76,17 +80,27 @@ if ARGV[2] == 'save' then
     outcome = 'stale'
   else
     redis.call('HSET', KEYS[5], 'owner', ARGV[4], 'v', ARGV[3] + 1, 'turns', ARGV[5])
-    redis.call('EXPIRE', KEYS[5], ARGV[6])
+    -- While a person has it, it is kept until they are done.
+    local ttl = redis.call('EXISTS', KEYS[7]) == 1 and ARGV[10] or ARGV[6]
+    redis.call('EXPIRE', KEYS[5], ttl)
     if ARGV[7] ~= '' then
       redis.call('DEL', KEYS[1])
       redis.call('HSET', KEYS[1], 'owner', ARGV[4], 'moved', ARGV[7])
       redis.call('EXPIRE', KEYS[1], ARGV[6])
+      -- A person who is at it moves along (services/gateway/handoff).
+      if redis.call('EXISTS', KEYS[7]) == 1 then
+        local ticket = redis.call('HGET', KEYS[7], 'ticket')
+        redis.call('RENAME', KEYS[7], KEYS[8])
+        redis.call('HSET', ARGV[9] .. ticket, 'session_id', ARGV[7], 'customer', ARGV[4])
+      end
+      if redis.call('EXISTS', KEYS[9]) == 1 then redis.call('RENAME', KEYS[9], KEYS[10]) end
     end
     if ARGV[4] ~= '' then
       local now = tonumber(redis.call('TIME')[1])
       redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now)
-      redis.call('ZADD', KEYS[6], now + ARGV[6], ARGV[8])
-      redis.call('EXPIRE', KEYS[6], ARGV[6])
+      redis.call('ZADD', KEYS[6], now + ttl, ARGV[8])
+      redis.call('EXPIRE', KEYS[6], ttl, 'NX')
+      redis.call('EXPIRE', KEYS[6], ttl, 'GT')
     end
     outcome = 'saved'
   end

@@ -8,13 +8,13 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from services.gateway.assistant.deadline import Deadline
 from services.gateway.assistant.observer import Observer
-from services.gateway.assistant.types import StoredTurn
+from services.gateway.assistant.types import Owner, StoredTurn
 from services.gateway.errors import MemoryAwayError, NotFoundError, SessionBusyError
 from services.gateway.sessions import history, scripts
 from services.gateway.sessions.redis_port import RedisPort, Script
@@ -22,6 +22,8 @@ from services.gateway.sessions.waiting import Waiting
 
 LEASE_MS = 6000
 """A killed holder frees its session after this long at the latest."""
+HELD_TTL_S = 30 * 24 * 3600
+"""A conversation that a person has is kept this long after the last thing that was said."""
 RENEW_S = 2.0
 POLL_S = 1.0
 """A waiter's heartbeat; it also covers a lost wake-up and an expired lease."""
@@ -51,6 +53,10 @@ class Turn:
     version: str
     ticket: str
     turns: list[StoredTurn]
+    held_by: Owner
+    """Who owns the conversation: bot, waiting or agent."""
+    handoff_ticket: str
+    """Id of the handoff's ticket; empty while the bot owns the conversation."""
 
     @property
     def moves(self) -> bool:
@@ -227,7 +233,7 @@ class SessionBook:
         key = _key(shop_id, session_id)
         reply: list[Any] = await self._port.run(
             self._open,
-            (key, f"{key}:lock", f"{key}:queue", f"{key}:alive"),
+            (key, f"{key}:lock", f"{key}:queue", f"{key}:alive", f"{key}:handoff"),
             (ticket, customer or "", LEASE_MS, WAITER_LIFE_MS, MOST_WAITERS),
         )
         return reply
@@ -248,6 +254,8 @@ class SessionBook:
             version=reply[2].decode(),
             ticket=ticket,
             turns=turns[-self._limits.turns :],
+            held_by=cast("Owner", reply[4].decode()),
+            handoff_ticket=reply[5].decode(),
         )
 
     async def _end(self, turn: Turn, how: str, owner: str, turns: bytes, new_id: str) -> bytes:
@@ -260,8 +268,12 @@ class SessionBook:
             (
                 *(key, f"{key}:lock", f"{key}:queue", f"{key}:alive", target),
                 _customer_key(turn.shop_id, owner),
+                *(f"{key}:handoff", f"{target}:handoff", f"{key}:events", f"{target}:events"),
             ),
-            (turn.ticket, how, turn.version, owner, turns, self._limits.ttl_s, new_id, stays),
+            (
+                *(turn.ticket, how, turn.version, owner, turns, self._limits.ttl_s, new_id, stays),
+                *(f"xiaoer:{turn.shop_id}:ticket:", HELD_TTL_S),
+            ),
         )
         return outcome
 

@@ -269,7 +269,7 @@ async def test_redis_that_hangs_is_waited_for_once() -> None:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         client = connect(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0")
-        port = RedisPort(client, Metrics())
+        port = RedisPort(client, Metrics(), print)
         took = []
         for _ in range(5):
             started = time.monotonic()

@@ -28,7 +28,7 @@ async def replicas(redis_server: RedisServer, store: redis.Redis) -> AsyncIterat
     """Limiters of three gateways that share one Redis."""
     assert store.dbsize() == 0
     clients = [connect(redis_server.url) for _ in range(3)]
-    yield [Limiter(RedisPort(client, Metrics())) for client in clients]
+    yield [Limiter(RedisPort(client, Metrics(), print)) for client in clients]
     for client in clients:
         await client.aclose()
 
@@ -135,7 +135,7 @@ async def test_nothing_limits_where_all_limits_are_off(replicas: list[Limiter]) 
 async def test_without_redis_everybody_is_admitted(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
         client = connect(server.url)
-        limiter = Limiter(RedisPort(client, Metrics()))
+        limiter = Limiter(RedisPort(client, Metrics(), print))
         asker = Asker("demo", limits(customer_per_minute=1), customer="alice")
         assert isinstance(await admitted(limiter, asker), Allowance)
         assert isinstance(await admitted(limiter, asker), RateLimitedError)

@@ -150,6 +150,12 @@ def lexicon() -> Lexicon:
     )
 
 
+def load() -> None:
+    """Read and compile what checking needs, before the first customer waits for it."""
+    lexicon()
+    telling()
+
+
 def _any(words: list[str]) -> re.Pattern[str]:
     # Longest first, so that 已发货 is found before 发货.
     return re.compile("|".join(sorted(words, key=len, reverse=True)), re.ASCII)
