@@ -1,0 +1,1 @@
+"""Cases by a writer who had not seen the rules they test: rails, handoff and grounding."""
