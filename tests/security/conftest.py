@@ -103,7 +103,7 @@ def tools_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         await import_files(database, "demo", _poison(poison))
 
     asyncio.run(fill())
-    with tools_server(database, SERVICE_SECRET, folder / "tools.log") as url:
+    with tools_server(database, SERVICE_SECRET, folder / "tools.log", LOG_LEVEL="error") as url:
         yield url
 
 

@@ -60,10 +60,15 @@ def wait(port: int, *processes: subprocess.Popen[str]) -> None:
 
 
 @contextlib.contextmanager
-def tools_server(database: DatabaseSettings, secret: str, log: Path) -> Iterator[str]:
-    """Run it on a migrated database; gives its URL. What it wrote is in `log` afterwards."""
+def tools_server(
+    database: DatabaseSettings, secret: str, log: Path, **changes: str
+) -> Iterator[str]:
+    """Run it on a migrated database; gives its URL. What it wrote is in `log` afterwards.
+
+    It writes into a pipe that is read at the end: for hundreds of calls, set `LOG_LEVEL`.
+    """
     port = free_port()
-    process = start(database, secret, port)
+    process = start(database, secret, port, **changes)
     try:
         wait(port, process)
         yield f"http://127.0.0.1:{port}"
