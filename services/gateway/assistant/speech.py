@@ -36,6 +36,9 @@ class Speech:
         self._guard = Guard()
         self._splitter = ClauseSplitter()
         self._fresh = True
+        self._sent: list[str] = []
+        self._repeats: list[str] = []
+        """Units sent before one was held back, which a model asked for the rest may say again."""
         self.text = ""
 
     async def hear(self, piece: str) -> None:
@@ -69,15 +72,27 @@ class Speech:
                 text = text.lstrip()
                 if text and self.text and not _joins(self.text[-1], text[0]):
                     text = " " + text
-            if not text:
+            if not text or self._repeated(text):
                 continue
             if (fault := self._check(text)) is not None:
                 self._guard, self._splitter, self._fresh = Guard(), ClauseSplitter(), True
+                self._repeats = self._sent.copy()
                 raise UnfoundedError(fault)
             self._fresh = False
+            self._sent.append(text.strip())
             self.text += text
             if self._emit is not None:
                 await self._emit(text)
+
+    def _repeated(self, text: str) -> bool:
+        """Tell whether a unit is the next one of those sent before."""
+        if not self._repeats:
+            return False
+        if text.strip() == self._repeats[0]:
+            self._repeats.pop(0)
+            return True
+        self._repeats = []
+        return False
 
 
 def _joins(last: str, first: str) -> bool:

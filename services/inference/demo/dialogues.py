@@ -18,12 +18,12 @@ from services.inference.demo.shops import Shop, draw_shop, fill, numbers
 from services.inference.demo.world import Order, Product, World
 
 _OPENERS = {
-    "order_status": 12, "order_tracking": 4, "order_items": 3, "order_time": 2.5, "order_eta": 4,
-    "order_no_number": 15, "order_of_product": 6, "order_eta_no_number": 3, "order_list": 5,
-    "price": 11, "stock": 11, "ships_from": 4, "warranty": 6, "overview": 5,
+    "order_status": 12, "order_tracking": 4, "order_items": 3, "order_time": 2.5, "order_eta": 7,
+    "order_no_number": 15, "order_of_product": 9, "order_eta_no_number": 4, "order_list": 5,
+    "price": 13, "stock": 11, "ships_from": 4, "warranty": 8, "overview": 4,
     "price_stock": 2, "price_warranty": 1.5, "stock_ships": 1.5, "quantity": 3,
     "compare": 6, "both_stock": 2, "order_and_price": 2, "order_and_stock": 1.5, "joined": 13,
-    "policy": 60, "policy_unknown": 8, "unknown_fact": 11, "passage": 5,
+    "policy": 60, "policy_unknown": 6, "shop_unknown": 6, "unknown_fact": 13, "passage": 5,
     "greeting": 2, "who_are_you": 1, "offtopic": 5, "complaint": 1.5, "unclear": 1.5,
     "order_action": 2.5, "thanks": 0.7, "bye": 0.5,
 }  # fmt: skip
@@ -97,7 +97,7 @@ class Composer:
 
     def _pick_turn(self, state: Conversation) -> None:
         listed, rng = state.listed, self.rng
-        if rng.random() < 0.45:
+        if rng.random() < 0.6:
             order = rng.choice(listed)
             item = order.items[0]["name"]
             if sum(item in str(other.items) for other in listed) == 1:
@@ -118,8 +118,10 @@ class Composer:
         answer = answers.order_answer(self.language, "status", call[2], order.order_id)
         state.exchange(self.customer.line(intent, **slots), [call], answer)
 
-    def _product_turn(self, state: Conversation, intent: str) -> None:
-        product = self.world.product()
+    def _product_turn(
+        self, state: Conversation, intent: str, product: Product | None = None
+    ) -> None:
+        product = product or self.world.product()
         typed = self.customer.mention(product)
         n = self.rng.choice((2, 3, 5, 10, 20, 50, self.rng.randint(2, 300)))
         user = self.customer.ask(intent, product=typed, n=str(n))
@@ -306,6 +308,7 @@ class Composer:
             )()
 
         turns: dict[str, Callable[[], None]] = {
+            "shop_unknown": plain("shop_unknown", "unconfirmed"),
             "order_no_number": lambda: self._list_turn(state, "order_no_number", "all"),
             "order_of_product": lambda: self._list_turn(state, "order_of_product", "all"),
             "order_eta_no_number": lambda: self._list_turn(state, "order_eta_no_number", "eta"),
@@ -332,8 +335,12 @@ class Composer:
                 intent = rng.choice(_FOLLOW_PRODUCT)
                 self._same_product_turn(state, state.product, intent)
         elif state.order is not None:
-            if rng.random() < 0.25:
+            draw = rng.random()
+            if draw < 0.22:
                 self._order_turn(state, "order_other", state.order_ask, self.world.order())
+            elif draw < 0.34:
+                bought = self.world.product(state.order.items[0]["name"])
+                self._product_turn(state, rng.choice(("price", "stock", "warranty")), bought)
             else:
                 intent = rng.choice(list(_FOLLOW_ORDER))
                 self._same_order_turn(state, state.order, intent, _FOLLOW_ORDER[intent])
@@ -368,6 +375,8 @@ class Composer:
             state.told = "start"
             if turn and rng.random() < 0.06:
                 self._plain_turn(state, self.customer.line("thanks"), "thanks")
+            elif turn and rng.random() < 0.18:
+                self._policy_turn(state)  # "and can I return it?", while something else is known
             elif not (turn and rng.random() < 0.72 and self._follow(state)):
                 self._open(state)
             if state.ended or _bytes(state.messages) > _ENOUGH_BYTES:

@@ -65,7 +65,7 @@ class Phrases:
                 self._lines[intent] = self._keep(lines)
         self.topics = {
             key: Topic(self._keep(value["statements"]), self._keep(value["questions"]))
-            for key, value in _load(language, "policy").items()
+            for key, value in _load_topics(language).items()
         }
         self.combined = [
             Combined(frozenset(item["topics"]), self._keep(item["statements"]))
@@ -99,6 +99,13 @@ class Phrases:
 
 def _load(language: Language, bank: str) -> Any:
     return yaml.safe_load((_HERE / language / f"{bank}.yaml").read_text(encoding="utf-8"))
+
+
+def _load_topics(language: Language) -> dict[str, dict[str, list[str]]]:
+    topics: dict[str, dict[str, list[str]]] = {}
+    for file in sorted((_HERE / language / "policy").glob("*.yaml")):
+        topics |= yaml.safe_load(file.read_text(encoding="utf-8"))
+    return topics
 
 
 def roughen(template: str, language: Language, rng: random.Random) -> str:

@@ -26,6 +26,13 @@ _NEAR_TOPICS: tuple[frozenset[str], ...] = (
     frozenset({"couriers", "self_pickup"}),
 )
 
+# What nearly every shop states, and most customers ask.
+_COMMON_TOPICS = frozenset({
+    "returns_window", "return_shipping_fee", "refund_time", "free_shipping", "shipping_fee",
+    "dispatch_time", "delivery_time", "invoice", "payment_methods", "service_hours",
+})  # fmt: skip
+_COMMON_WEIGHT = 3.0
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -42,7 +49,10 @@ def draw_shop(phrases: Phrases, world: World) -> Shop:
     """Draw a shop with four to eleven stated policies."""
     rng = world.rng
     keys = list(phrases.topics)
-    stated_keys = rng.sample(keys, rng.randint(4, 11))
+    # Weighted drawing without replacement (Efraimidis and Spirakis): the largest of u ** (1 / w).
+    weights = {key: _COMMON_WEIGHT if key in _COMMON_TOPICS else 1.0 for key in keys}
+    drawn = sorted(keys, key=lambda key: rng.random() ** (1 / weights[key]), reverse=True)
+    stated_keys = drawn[: rng.randint(4, 11)]
     stated = {
         key: fill(rng.choice(phrases.topics[key].statements), numbers(rng)) for key in stated_keys
     }

@@ -295,9 +295,11 @@ class World:
     def orders(self) -> list[Order]:
         """Draw a customer's recent orders, newest first, at most five, numbered by one shop."""
         newest, numbering = self._time(), self._numbering()
-        count = self.rng.choices((0, 1, 2, 3, 4, 5), (4, 18, 22, 20, 20, 16))[0]
+        count = self.rng.choices((0, 1, 2, 3, 4, 5), (4, 16, 18, 18, 20, 24))[0]
+        # Orders of one day have nearly one number, and are told apart by its end alone.
+        days = self.rng.choice((1, 5, 30, 90))
         drawn = (
-            self._placed(newest - timedelta(minutes=self.rng.randrange(60 * 24 * 90)), numbering)
+            self._placed(newest - timedelta(minutes=self.rng.randrange(60 * 24 * days)), numbering)
             for _ in range(count)
         )
         return sorted(drawn, key=lambda order: order.placed_at, reverse=True)
