@@ -52,6 +52,7 @@ from services.gateway.identity.jwks import KeySources
 from services.gateway.identity.tokens import Authenticator, ServiceTokens
 from services.gateway.limits.limiter import Limiter
 from services.gateway.safety.masking import Masker
+from services.gateway.safety.model_rail import ModelRail
 from services.gateway.safety.rails import InputRails
 from services.gateway.sessions.redis_port import RedisPort, connect
 from services.gateway.sessions.store import Limits as SessionLimits
@@ -90,7 +91,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     sessions = SessionBook(port, waiting, session_limits, metrics)
 
-    openai_client = _openai_client(settings)
+    openai_client = _openai_client(settings.model_url, settings.model_api_key, settings.deadline_s)
     model = ModelClient(openai_client, settings.model_name)
     tools_http = _tools_http(settings)
     hooks_http = webhook_http()
@@ -103,7 +104,10 @@ def create_app(settings: Settings) -> Litestar:
     tickets, feed = TicketBook(port, settings.session_ttl_s), EventFeed(redis, port, log.warning)
     masker = Masker()
     takeover = Takeover(tickets, masker)
-    conversation = Conversation(assistant, sessions, limiter, InputRails(metrics), takeover, masker)
+    rail, rail_closers = _model_rail(settings, metrics)
+    conversation = Conversation(
+        assistant, sessions, limiter, InputRails(metrics), takeover, masker, rail
+    )
     desk = _desk(settings, authenticator, conversation, sessions, limiter, metrics, log)
     pings: dict[str, Ping] = {
         "redis": port.ping,
@@ -127,7 +131,7 @@ def create_app(settings: Settings) -> Litestar:
             ),
             closers=(
                 *(redis.aclose, openai_client.close, tools_http.aclose, key_sources.close),
-                hooks_http.aclose,
+                *(hooks_http.aclose, *rail_closers),
             ),
             log=log,
         ),
@@ -159,18 +163,30 @@ def _desk(
     )
 
 
-def _openai_client(settings: Settings) -> openai.AsyncOpenAI:
+def _model_rail(
+    settings: Settings, metrics: Metrics
+) -> tuple[ModelRail | None, tuple[Callable[[], Awaitable[None]], ...]]:
+    """Return the rail that is a model, where one is set, and what closes its client."""
+    if not settings.model_rail_url:
+        return None, ()
+    timeout_s = settings.model_rail_timeout_s
+    client = _openai_client(settings.model_rail_url, settings.model_rail_api_key, timeout_s)
+    rail = ModelRail(ModelClient(client, settings.model_rail_name), timeout_s, metrics)
+    return rail, (client.close,)
+
+
+def _openai_client(url: str, api_key: str, timeout_s: float) -> openai.AsyncOpenAI:
     http_client = httpx2.AsyncClient(
         transport=ModelTransport(MODEL_CONNECTIONS, MODEL_IDLE_S),
-        timeout=settings.deadline_s,
+        timeout=timeout_s,
         # Unpacking would cost more than these few bytes, and could hold a stream's chunks back.
         headers={"accept-encoding": "identity"},
         trust_env=False,
     )
     return openai.AsyncOpenAI(
-        base_url=settings.model_url,
+        base_url=url,
         # The client insists on a key; local endpoints want none.
-        api_key=settings.model_api_key or "none",
+        api_key=api_key or "none",
         max_retries=0,
         http_client=http_client,
     )

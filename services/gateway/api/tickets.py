@@ -100,16 +100,22 @@ def tickets_router(desk: Desk, tickets: TicketBook, feed: EventFeed) -> Router:
     async def act_on_ticket(
         request: PlainRequest, ticket_id: FromPath[str], verb: FromPath[str]
     ) -> Response[Any]:
-        """Replies and notes have a body, `{"text": …}`; the others have none."""
+        """Replies and notes have a body, `{"text": …}`; the others have none.
+
+        A reply or note that comes again with the same `Idempotency-Key` is said once.
+        """
         with desk.keeping_books(request, "tickets") as visit:
             body = await read_body(request, desk.max_body_bytes, visit.deadline)
             shop, agent = enter(request, visit)
             if verb not in _VERBS:
                 raise NotFoundError("There is nothing at this address. See /schema.")
             text = parse_text(body, desk.limits) if verb in _SAYS else ""
-            await tickets.act(shop.id, agent, _checked(ticket_id), cast("Verb", verb), text)
+            key = (header(request.scope, b"idempotency-key") or "") if verb in _SAYS else ""
+            first = await tickets.act(
+                shop.id, agent, _checked(ticket_id), cast("Verb", verb), text, key
+            )
             shown = await tickets.show(shop.id, ticket_id)
-            if verb == "reply":
+            if verb == "reply" and first:
                 await _remember(desk, visit, shop, shown.ticket, text)
         return json_response(msgspec.json.encode(shown.ticket))
 

@@ -19,11 +19,15 @@ from services.gateway.handoff.tickets import Priority, Reason
 from services.gateway.identity.shops import Shop
 from services.gateway.limits.limiter import Asker, Limiter
 from services.gateway.safety.masking import NEVER_NEEDED, Masker
+from services.gateway.safety.model_rail import LateRail, unless_stopped
 from services.gateway.safety.rails import InputRails, Verdict, fixed_line
 from services.gateway.sessions.store import SessionBook, Turn, new_session_id
 
 REMEMBERED_OWNERS = 10_000
 """Conversations of which this process remembers that a person has them, for when Redis is away."""
+
+_TICKETS = frozenset({"handoff", "care"})
+"""What a rail may say that opens a ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Conversation:
         rails: judge what customers say.
         takeover: hands conversations to people.
         masker: takes out of messages what no answer needs.
+        late_rail: judges beside the answer, where there is such a rail.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Conversation:
         rails: InputRails,
         takeover: Takeover,
         masker: Masker,
+        late_rail: LateRail | None = None,
     ) -> None:
         self._assistant = assistant
         self._sessions = sessions
@@ -84,6 +90,7 @@ class Conversation:
         self._rails = rails
         self._takeover = takeover
         self._masker = masker
+        self._late_rail = late_rail
         self._held: OrderedDict[tuple[str, str], Owner] = OrderedDict()
 
     async def reply(self, ask: Ask, emit: Emit | None = None) -> Reply:
@@ -110,40 +117,52 @@ class Conversation:
             StoredTurn(first.content, "") for first in ask.messages[:-1] if first.role == "user"
         ]
         verdict = self._judge(ask, turns)
-        if verdict.action in {"handoff", "care"}:
-            ask = replace(ask, session_id=new_session_id())
-            return await self._in_session(ask, ask.session_id or "", emit)
+        if verdict.action in _TICKETS:
+            return await self._in_new_session(ask, verdict, emit)
         return await self._by_bot(ask, None, verdict, emit)
 
-    async def _in_session(self, ask: Ask, session_id: str, emit: Emit | None) -> Reply:
+    async def _in_new_session(self, ask: Ask, verdict: Verdict, emit: Emit | None) -> Reply:
+        session_id = new_session_id()
+        return await self._in_session(
+            replace(ask, session_id=session_id), session_id, emit, verdict
+        )
+
+    async def _in_session(
+        self, ask: Ask, session_id: str, emit: Emit | None, verdict: Verdict | None = None
+    ) -> Reply:
+        """Answer with memory; `verdict` is given where the message has been judged already."""
         opened = ask.deadline.elapsed_s()
         try:
             turn = await self._sessions.open(ask.shop.id, session_id, ask.customer, ask.deadline)
         except MemoryAwayError:
-            return await self._without_memory(ask, session_id, emit)
+            return await self._without_memory(ask, session_id, emit, verdict)
         self._note_owner(ask.shop.id, session_id, turn.held_by)
         waited_s = ask.deadline.elapsed_s() - opened
         try:
-            reply = await self._owned(ask, turn, emit)
+            reply = await self._owned(ask, turn, emit, verdict)
             reply.answer.spend("session", waited_s)
             return await self._remember(ask, turn, reply)
         finally:
             await self._sessions.release(turn)
 
-    async def _without_memory(self, ask: Ask, session_id: str, emit: Emit | None) -> Reply:
+    async def _without_memory(
+        self, ask: Ask, session_id: str, emit: Emit | None, verdict: Verdict | None
+    ) -> Reply:
         if (owner := self._held.get((ask.shop.id, session_id))) is not None:
             # The bot must not speak over a person, even where nothing can be passed on.
             answer = Answer(source="rail", owner=owner)
             await _say(answer, line(language_of(ask.text), "held"), emit)
         else:
-            answer = (await self._by_bot(ask, None, self._judge(ask, []), emit)).answer
+            verdict = verdict or self._judge(ask, [])
+            answer = (await self._by_bot(ask, None, verdict, emit)).answer
         answer.degrade("memory")
         return Reply(answer, ask.session_id)
 
-    async def _owned(self, ask: Ask, turn: Turn, emit: Emit | None) -> Reply:
+    async def _owned(
+        self, ask: Ask, turn: Turn, emit: Emit | None, verdict: Verdict | None
+    ) -> Reply:
         """Let whoever owns the conversation have the message."""
-        turns = turn.turns
-        verdict = self._judge(ask, turns)
+        verdict = verdict or self._judge(ask, turn.turns)
         if turn.held_by != "bot":
             urgent = verdict.action == "care"
             owner, told = await self._heard(ask, turn, urgent=urgent)
@@ -166,27 +185,43 @@ class Conversation:
     ) -> Reply:
         """Answer by the assistant, or as a rail says."""
         turns = turn.turns if turn is not None else []
-        language = language_of(ask.text)
-        reason: Reason
-        if verdict.action in {"handoff", "care"}:
-            answer = Answer(source="rail")
-            if verdict.action == "care":
-                await _say(answer, fixed_line(verdict, language), emit)
-            priority: Priority = "urgent" if verdict.urgent else "normal"
-            reason = verdict.reason or "rail"
-            await self._hand_over(ask, turns, answer, reason, priority, emit)
-        elif verdict.action == "refuse":
-            answer = Answer(source="rail")
-            await _say(answer, fixed_line(verdict, language), emit)
-        else:
-            answer = await self._answered(ask, turns, emit)
-            if turn is not None and answer.unanswered and turns and _unanswered(turns[-1]):
-                reason = "tool_outage" if "tools" in answer.degraded else "failed_twice"
-                await self._hand_over(ask, turns, answer, reason, "normal", emit)
-            elif verdict.action == "offer":
-                await _say(answer, line(language, "offer"), emit)
+        answer: Answer | None = None
+        if verdict.action in {"pass", "offer"}:
+            answer, verdict = await self._watched(ask, turns, verdict, emit)
+        if answer is None:
+            if verdict.action in _TICKETS and ask.session_id is None:
+                return await self._in_new_session(ask, verdict, emit)
+            answer = await self._by_rail(ask, turns, verdict, emit)
+        elif turn is not None and answer.unanswered and turns and _unanswered(turns[-1]):
+            reason: Reason = "tool_outage" if "tools" in answer.degraded else "failed_twice"
+            await self._hand_over(ask, turns, answer, reason, "normal", emit)
+        elif verdict.action == "offer":
+            await _say(answer, line(language_of(ask.text), "offer"), emit)
         answer.timings_ms["total"] = round(ask.deadline.elapsed_s() * 1000, 2)
         return Reply(answer, ask.session_id)
+
+    async def _by_rail(
+        self, ask: Ask, turns: list[StoredTurn], verdict: Verdict, emit: Emit | None
+    ) -> Answer:
+        """Answer by a fixed line, a ticket, or both."""
+        answer = Answer(source="rail")
+        if verdict.action != "handoff":
+            await _say(answer, fixed_line(verdict, language_of(ask.text)), emit)
+        if verdict.action in _TICKETS:
+            priority: Priority = "urgent" if verdict.urgent else "normal"
+            await self._hand_over(ask, turns, answer, verdict.reason or "rail", priority, emit)
+        return answer
+
+    async def _watched(
+        self, ask: Ask, turns: list[StoredTurn], verdict: Verdict, emit: Emit | None
+    ) -> tuple[Answer | None, Verdict]:
+        """Answer beside the rail that takes its time; no answer where its verdict stops it."""
+        if self._late_rail is None:
+            return await self._answered(ask, turns, emit), verdict
+        said = self._masked(ask.messages[-1]).content
+        judging = self._late_rail.check(said, (), ask.shop.profile, language_of(ask.text))
+        found = await unless_stopped(judging, lambda held: self._answered(ask, turns, held), emit)
+        return (None, found) if isinstance(found, Verdict) else (found, verdict)
 
     async def _hand_over(
         self,

@@ -107,8 +107,9 @@ end
 
 # KEYS: ticket, log, tickets, claims, desk
 # ARGV: verb, id, agent, agent's name, '1' lead, claim ms, TTL s, prefix of the shop's keys, entry,
-#       TTL s of the session once it is the bot's again
-# What agents do. Returns 'ok', or why not: 'missing', 'resolved', 'taken', 'not_yours'.
+#       TTL s of the session once it is the bot's again, what names the request ('' = nothing)
+# What agents do. Returns 'ok', 'again' where a request of that name was done already, or why not:
+# 'missing', 'resolved', 'taken', 'not_yours'.
 ACT = (
     _COMMON
     + _GIVE_UP
@@ -117,6 +118,8 @@ local verb, id, agent, name, lead, ttl, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV
   ARGV[7], ARGV[8]
 local t = redis.call('HMGET', KEYS[1], 'state', 'agent', 'session_id')
 if not t[1] then return 'missing' end
+local done = 'done:' .. ARGV[11]
+if ARGV[11] ~= '' and redis.call('HEXISTS', KEYS[1], done) == 1 then return 'again' end
 if t[1] == 'resolved' then return 'resolved' end
 local mine = t[1] == 'agent' and t[2] == agent
 local session = prefix .. 'session:' .. t[3]
@@ -149,6 +152,7 @@ else
 end
 if ARGV[9] ~= '' then redis.call('RPUSH', KEYS[2], ARGV[9]) end
 redis.call('HSET', KEYS[1], 'changed_at', whole(now()))
+if ARGV[11] ~= '' then redis.call('HSET', KEYS[1], done, '') end
 keep(ttl, KEYS[1], KEYS[2], session .. ':handoff')
 if verb ~= 'release' then
   local entry = ARGV[9] ~= '' and cjson.decode(ARGV[9]) or nil

@@ -5,6 +5,7 @@ whoever hands it in.
 """
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -176,9 +177,17 @@ class TicketBook:
         return _OWNERS[owner]
 
     async def act(
-        self, shop_id: str, agent: Agent, ticket_id: str, verb: Verb, text: str = ""
-    ) -> None:
-        """Do what an agent asks for.
+        self, shop_id: str, agent: Agent, ticket_id: str, verb: Verb, text: str = "", key: str = ""
+    ) -> bool:
+        """Do what an agent asks for; tell whether it was not done before.
+
+        Args:
+            shop_id: the shop.
+            agent: who asks.
+            ticket_id: about which ticket.
+            verb: what for.
+            text: of a reply or a note.
+            key: names the request, where it may be sent again; it is then done once.
 
         Raises:
             NotFoundError: the shop has no such ticket.
@@ -199,10 +208,13 @@ class TicketBook:
             (
                 *(verb, ticket_id, agent.id, agent.name, int(agent.role == "lead")),
                 *(self._claim_ms, TICKET_TTL_S, shop, entry, self._session_ttl_s),
+                # Hashed: its length is the sender's choice, and no agent can use another's.
+                hashlib.sha256(f"{agent.id}:{key}".encode()).hexdigest() if key else "",
             ),
         )
-        if outcome != b"ok":
+        if outcome not in {b"ok", b"again"}:
             raise _refusal(outcome)
+        return outcome == b"ok"
 
     async def waiting_and_claimed(self, shop_id: str) -> list[Ticket]:
         """Return the open tickets: those that wait by rank, then those that agents have."""

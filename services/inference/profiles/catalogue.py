@@ -148,6 +148,34 @@ MISTRAL_7B_V03_AWQ = Profile(
     unverified="weights by a third party, not run by us on a card",
 )
 
+# The guard beside the answers (the gateway's MODEL_RAIL_URL). Qwen3-0.6B: 28 layers, 8 KV heads,
+# 128: 114,688 B a token in fp16; 752 million parameters of 2 B, the output layer's own included.
+# The longest message is 8,000 tokens at worst, the guard's instructions about 600, a verdict 20;
+# 10,240 of them take 1.09 GiB. Workspace: 2,048 x 2 x 3,072 x 2 B of activations (25 MB), 16 rows
+# of fp32 logits (16 x 151,936 x 4 B x 3 = 29 MB) and CUDA graphs (0.3 to 0.5 GiB). All of it fits
+# a card of 4 GiB; the 12 GB card of edge-gpu has nothing left for it.
+GUARD = Profile(
+    name="guard",
+    summary="Qwen3Guard-Gen-0.6B, fp16: judges messages beside the answers, on a card of its own",
+    target=GpuTarget(card_gib=4.0, utilization=0.85, workspace_bytes=GIB * 3 // 4),
+    source=HubModel(
+        repo="Qwen/Qwen3Guard-Gen-0.6B",
+        weights_bytes=1_504_000_000,
+        largest_file_bytes=1_504_000_000,
+        licence="Apache-2.0",
+    ),
+    directory="Qwen3Guard-Gen-0.6B",
+    kv=KvShape(layers=28, kv_heads=8, head_dim=128),
+    max_model_len=10_240,
+    max_num_seqs=16,
+    max_num_batched_tokens=2_048,
+    typical_tokens=700,
+    dtype="float16",
+    tool_parser=None,
+    served_name="Qwen/Qwen3Guard-Gen-0.6B",
+    unverified="not run by us on a card; the sizes are worked out, not measured",
+)
+
 # SmolLM2-135M: 30 layers, 3 KV heads, 576 / 9 = 64: 23,040 B a token in bf16, so 1 GiB holds
 # 46,600 tokens. Worker memory: 2.3 GB resident were measured with 1 GiB of KV cache, 0.27 GB of
 # which are weights. Eager: ready in 25 s instead of 103 s for a fifth of the decoding speed.
@@ -173,4 +201,4 @@ CPU_DEMO = Profile(
     speculation=NgramSpeculation(tokens=5, lookup_min=2, lookup_max=4),
 )
 
-ALL = (EDGE_GPU, EDGE_GPU_LONG, CPU_DEMO, LLAMA_31_8B_AWQ, MISTRAL_7B_V03_AWQ)
+ALL = (EDGE_GPU, EDGE_GPU_LONG, CPU_DEMO, LLAMA_31_8B_AWQ, MISTRAL_7B_V03_AWQ, GUARD)

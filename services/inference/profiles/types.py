@@ -133,7 +133,9 @@ class Profile:
         typical_tokens: prompt and answer of an ordinary question, for the plan's "sequences at
             once" only.
         dtype: element type of activations.
-        tool_parser: vLLM's parser for this model's tool calls.
+        tool_parser: vLLM's parser for this model's tool calls, or None where it makes none.
+        served_name: what clients call the model. One name for all that answer, so that the
+            gateway need not know which one does.
         quantization: vLLM's quantization method, or None.
         kv_cache_dtype: ``auto`` (two bytes an element) or an fp8 type (one byte).
         chat_template: file in ``profiles/templates``, or None for the model's own.
@@ -156,7 +158,8 @@ class Profile:
     max_num_batched_tokens: int
     typical_tokens: int
     dtype: Literal["float16", "bfloat16"]
-    tool_parser: Literal["hermes", "llama3_json", "mistral"]
+    tool_parser: Literal["hermes", "llama3_json", "mistral"] | None
+    served_name: str = "xiaoer"
     quantization: Literal["awq"] | None = None
     kv_cache_dtype: Literal["auto", "fp8"] = "auto"
     chat_template: str | None = None

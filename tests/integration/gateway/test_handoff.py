@@ -116,6 +116,20 @@ def test_claim_reply_and_resolve_hand_the_conversation_back_with_memory(
     assert desk.get().json()["tickets"] == []
 
 
+def test_a_reply_that_is_sent_again_is_said_once(desk: Desk, ticket: str) -> None:
+    desk.act(ticket, "claim")
+    url, body = f"{desk.url}/v1/tickets/{ticket}/reply", {"text": "您好"}
+    for key in ("one", "one", "two"):
+        sent = {**_key("mei"), "idempotency-key": key}
+        assert request("POST", url, headers=sent, json=body).status_code == 200
+    desk.act(ticket, "resolve")
+    again = request("POST", url, headers={**_key("mei"), "idempotency-key": "two"}, json=body)
+    assert again.status_code == 200
+    assert request("POST", url, headers=_key("mei"), json=body).status_code == 409
+    said = [entry["text"] for entry in desk.get(f"/{ticket}").json()["transcript"]]
+    assert said == [PLEASE, "您好", "您好"]
+
+
 def test_two_agents_cannot_claim_one_ticket(desk: Desk, ticket: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         tries = [pool.submit(desk.act, ticket, "claim", None, agent) for agent in ("mei", "bo")]

@@ -136,11 +136,11 @@ def test_vllm_parses_every_profile_and_accepts_its_context(checkpoint: Path) -> 
         found = parsed[profile.name]
         assert found["max_model_len"] == profile.max_model_len
         assert found["tool_call_parser"] == profile.tool_parser
-        assert found["enable_auto_tool_choice"] is True
+        assert found["enable_auto_tool_choice"] is (profile.tool_parser is not None)
         assert found["enable_prefix_caching"] is True
         assert found["shutdown_timeout"] == 30
         assert found["generation_config"] == "vllm"
-        assert found["served_model_name"] == ["xiaoer"]
+        assert found["served_model_name"] == [profile.served_name]
         assert found["quantization"] == "awq"
     long = parsed["edge-gpu-long"]
     assert long["rope"]["rope_type"] == "yarn"

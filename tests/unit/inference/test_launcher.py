@@ -23,16 +23,23 @@ def value_of(arguments: list[str], flag: str) -> str:
 def test_what_every_profile_is_served_with(profile: Profile) -> None:
     arguments = vllm_arguments(profile, MODEL, Settings(port=8102))
     assert value_of(arguments, "--model") == "/models/some"
-    assert value_of(arguments, "--served-model-name") == "xiaoer"
+    assert value_of(arguments, "--served-model-name") == profile.served_name
     assert value_of(arguments, "--port") == "8102"
     assert value_of(arguments, "--generation-config") == "vllm"
     assert value_of(arguments, "--shutdown-timeout") == "30"
-    assert "--enable-auto-tool-choice" in arguments
     assert "--enable-prefix-caching" in arguments
-    assert value_of(arguments, "--tool-call-parser") == profile.tool_parser
+    assert ("--enable-auto-tool-choice" in arguments) == (profile.tool_parser is not None)
+    if profile.tool_parser is not None:
+        assert value_of(arguments, "--tool-call-parser") == profile.tool_parser
     on_card = isinstance(profile.target, GpuTarget)
     assert ("--gpu-memory-utilization" in arguments) == on_card
-    assert ("--quantization" in arguments) == on_card
+    assert ("--quantization" in arguments) == (on_card and profile.name != "guard")
+
+
+def test_all_that_answer_go_by_one_name_and_the_guard_by_the_gateways_default() -> None:
+    names = {profile.name: profile.served_name for profile in all_profiles()}
+    assert names.pop("guard") == "Qwen/Qwen3Guard-Gen-0.6B"
+    assert set(names.values()) == {"xiaoer"}
 
 
 def test_vllm_starts_as_a_module_without_network_or_reports() -> None:

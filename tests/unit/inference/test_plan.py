@@ -24,9 +24,17 @@ def test_every_profile_for_a_card_fits_twelve_gib_and_a_sixteen_gib_host() -> No
         for profile in all_profiles()
         if isinstance(profile.target, GpuTarget)
     }
-    assert len(plans) == 4
+    assert len(plans) == 5
     assert all(plan.refusals == () for plan in plans.values())
     assert all(plan.full_sequences >= 1 for plan in plans.values())
+
+
+def test_the_guard_fits_a_card_of_four_gib_with_one_longest_message() -> None:
+    plan = make_plan(get_profile("guard"), EDGE_HOST)
+    assert plan.refusals == ()
+    assert plan.full_sequences == 1
+    assert get_profile("guard").kv.bytes_per_token("auto") == 114_688
+    assert "UNVERIFIED" in plan.table()
 
 
 def test_the_long_profile_holds_one_sequence_of_131072_tokens() -> None:
