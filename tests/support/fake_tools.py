@@ -97,6 +97,10 @@ class FakeTools:
         self.running = 0
         self.most_running = 0
 
+    def add(self, name: str, arguments: dict[str, Any], result: Any) -> None:
+        """Give this result to a call with just these arguments."""
+        self.results[_use(name, arguments)] = result
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
@@ -127,7 +131,9 @@ class FakeTools:
                 await asyncio.sleep(self.latency_s)
         finally:
             self.running -= 1
-        status, result = self.status, self.results[name]
+        status = self.status
+        use = _use(name, arguments)
+        result = self.results[use if use in self.results else name]
         published = next(tool for tool in CATALOGUE if tool["function"]["name"] == name)
         known = published["function"]["parameters"]["properties"]
         if status == 200 and set(arguments) != set(known):
@@ -135,6 +141,10 @@ class FakeTools:
         if status == 200 and name != "query_inventory" and "sub" not in claims:
             result = {"error": "sign_in_required"}
         await _json(send, status, result)
+
+
+def _use(name: str, arguments: dict[str, Any]) -> str:
+    return f"{name} {json.dumps(arguments, sort_keys=True, ensure_ascii=False)}"
 
 
 async def _json(send: Send, status: int, value: Any) -> None:
