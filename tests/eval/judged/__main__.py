@@ -6,9 +6,10 @@ Needs no running service: what a conversation needs is started here, on free por
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 from rich.console import Console
 from rich.progress import track
@@ -40,7 +41,8 @@ def main() -> int:
     if split not in get_args(Split):
         console.print(f"There is no split {split!r}; name one of {', '.join(get_args(Split))}.")
         return 2
-    each = chain(rails(split), grounding(split), handoff(split), lies(split))
+    of = cast("Split", split)
+    each = chain(rails(of), grounding(of), handoff(of), lies(of))
     outcomes = list(track(each, f"judging, {split}", console=console, total=None))
     for name in dict.fromkeys(outcome.table for outcome in outcomes):
         console.print(_table(name, [one for one in outcomes if one.table == name]))
@@ -48,10 +50,10 @@ def main() -> int:
     wrong = [f"{one.table} {one.case} ({one.expected})" for one in outcomes if not one.right]
     REPORT.write_text(json.dumps({"split": split, "wrong": wrong}, indent=1), "utf-8")
     console.print(f"{len(outcomes)} judged, {len(wrong)} wrong: {REPORT}", highlight=False)
-    missed = list(_missed(outcomes))
-    for sentence in missed:
+    short = missed(outcomes)
+    for sentence in short:
         console.print(sentence, style="red")
-    return 1 if missed else 0
+    return 1 if short else 0
 
 
 def _table(name: str, outcomes: list[Outcome]) -> Table:
@@ -68,7 +70,7 @@ def _table(name: str, outcomes: list[Outcome]) -> Table:
     return table
 
 
-def _missed(outcomes: list[Outcome]) -> list[str]:
+def missed(outcomes: Sequence[Outcome]) -> list[str]:
     """Return a sentence for each least share that a language misses."""
     found = []
     for table, expected, least in LEAST:
