@@ -1,8 +1,10 @@
 """What may be said and what may not, on one conversation's evidence."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from services.gateway.assistant.grounding.check import Fault, Grounding
 from services.gateway.assistant.grounding.evidence import Evidence
@@ -367,3 +369,30 @@ def test_true_sentences_in_other_words_pass(line: str) -> None:
 @pytest.mark.parametrize("line", FALSE)
 def test_false_sentences_in_other_words_do_not(line: str) -> None:
     assert held(line)
+
+
+def judged(verdict: str) -> list[tuple[dict[str, Any], str, str]]:
+    """Return a conversation's evidence, the customer's question and a sentence, for each."""
+    text = Path(__file__).with_name("grounding_sentences.yaml").read_text("utf-8")
+    return [(talk, *said) for talk in yaml.safe_load(text) for said in talk[verdict]]
+
+
+def faults_of(conversation: dict[str, Any], question: str, sentence: str) -> list[Fault]:
+    evidence = Evidence(texts=tuple(map(fold, conversation["policies"])), asked=fold(question))
+    for result in conversation["results"]:
+        evidence.add({name: value for name, value in result.items() if value is not None})
+    checker, splitter = Grounding(evidence), ClauseSplitter()
+    units = splitter.feed(sentence) + splitter.flush()
+    return [fault for unit in units if (fault := checker.check(unit)) is not None]
+
+
+@pytest.mark.parametrize(("conversation", "question", "sentence"), judged("passes"))
+def test_what_follows_from_a_conversations_evidence_passes(
+    conversation: dict[str, Any], question: str, sentence: str
+) -> None:
+    assert faults_of(conversation, question, sentence) == []
+
+
+@pytest.mark.parametrize(("conversation", "question", "sentence"), judged("held"))
+def test_what_does_not_is_held(conversation: dict[str, Any], question: str, sentence: str) -> None:
+    assert faults_of(conversation, question, sentence)

@@ -5,25 +5,26 @@ Works on folded text in which the names of products and orders have been blanked
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
+from services.gateway.assistant.grounding.lexicon import Lexicon, lexicon
+from services.gateway.assistant.grounding.vocabulary import vocabulary
 
 Kind = Literal[
     "money", "percent", "period", "date", "clock", "relative_day", "stock_count", "quantity",
     "identifier", "number", "state", "stock", "ships_from", "carrier",
+    "action",
 ]  # fmt: skip
 
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _CURRENCY_BEFORE = r"(?:[¥$€£]|rmb|cny|usd|eur|gbp)"
 _CURRENCY_AFTER = (
     r"(?:元|块钱?|圆|人民币|美元|欧元|英镑|rmb\b|cny\b|yuan\b|usd\b|dollars?\b|bucks\b|euros?\b"
-    r"|pounds?\b|gbp\b|eur\b)"
+    r"|pounds?\b|gbp\b|eur\b|美金|澳元|加元|港币|港元|日元|aud\b|cad\b|hkd\b|jpy\b|yen\b"
+    r"|(?:us|australian|canadian|hong kong)\s+dollars?\b)"
 )
 _TO = r"\s*(?:-|–|—|~|至|到|to|and|或|or)\s*"
 _PERIOD_UNIT = (
@@ -31,11 +32,15 @@ _PERIOD_UNIT = (
     r"|(?:business|working|calendar)\s+days?|days?|hours?|hrs?|weeks?|months?|years?|minutes?|mins?)"
 )
 _COUNT_UNIT = (
-    r"(?:件|个|台|只|双|套|盒|瓶|包|把|张|条|种|款|项|units?|pieces?|pcs|items?|colou?rs|sizes|options"
-    r"|kinds|versions)"
+    r"(?:件|个|台|只|双|套|盒|瓶|包|把|张|条|种|款|项|支|副|部|份|箱|袋|位|枚|本|根|顶|床|组|档|级|倍|次|单|笔|片|罐|杯|颗|粒|人"
+    r"|units?|pieces?|pcs|items?|colou?rs|sizes|options|kinds|versions|packs?|boxes|sets?|pairs?"
+    r"|copies|bottles?|bags?|times)"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = rf"(?P<mn>{'|'.join(_MONTHS)})[a-z]*\.?"
+_MONTH = (
+    r"(?P<mn>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _N, _N2 = rf"(?P<n>{_NUMBER})", rf"(?P<n2>{_NUMBER})"
 _STOCK_WORD = (
@@ -45,19 +50,29 @@ _STOCK_WORD = (
 _NO_ORDERS = r"(?!\d*\s*(?:个|笔|单)?\s*(?:recent\s+)?(?:订单|orders?))"
 _IN_STOCK = r"(?:in stock|left|available|remaining|on hand|的?(?:库存|现货|存货))"
 
+_HALF = r"(?:(?P<pm>下午|晚上|晚|傍晚|夜里)|上午|早上|凌晨|中午)"
+
 # In this order: what an earlier pattern took, a later one does not see.
 _SOURCES: tuple[tuple[Kind, str], ...] = (
     ("date", r"(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})(?!\d)[日号]?"),
     ("date", r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"),
+    ("date", r"(?<![\d/.])(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})(?!\d)"),
     ("date", rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+(?P<y>\d{{4}}))?"),
     ("date", rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+(?P<y>\d{{4}}))?"),
-    ("clock", r"(?<!\d)(?P<h>\d{1,2})(?::(?P<min>\d{2}))?\s*(?:(?P<pm>p)|a)\.?m\b\.?"),
-    ("clock", r"(?P<pm>下午|晚上|晚|傍晚)?\s*(?<!\d)(?P<h>\d{1,2})点(?:(?P<min>\d{1,2})分)?(?!\d)"),
-    ("clock", r"(?P<pm>下午|晚上|晚|傍晚)?\s*(?<!\d)(?P<h>\d{1,2}):(?P<min>\d{2})(?::\d{2})?"),
+    ("clock", r"(?<!\d)(?P<h>\d{1,2})(?:[:.](?P<min>\d{2}))?\s*(?:(?P<pm>p)|a)\.?m\b\.?"),
+    (
+        "clock",
+        r"(?<!\d)(?P<h>\d{1,2})(?::(?P<min>\d{2}))?\s+in the (?:(?P<pm>afternoon|evening)|morning)",
+    ),
+    (
+        "clock",
+        rf"{_HALF}?\s*(?<!\d)(?P<h>\d{{1,2}})[点时](?:(?P<min>\d{{1,2}})分?|(?P<half>半)|整)?(?!\d)",
+    ),
+    ("clock", rf"{_HALF}?\s*(?<!\d)(?P<h>\d{{1,2}}):(?P<min>\d{{2}})(?::\d{{2}})?"),
     ("identifier", r"(?<![a-z0-9])(?=[a-z0-9-]*\d{5})[a-z0-9]+(?:-[a-z0-9]+)*"),
     ("money", rf"{_CURRENCY_BEFORE}\s*{_N}(?:{_TO}{_CURRENCY_BEFORE}?\s*{_N2})?"),
     ("money", rf"{_N}(?:{_TO}{_N2})?\s*{_CURRENCY_AFTER}"),
-    ("percent", rf"{_N}\s*(?:%|percent|per cent|折)"),
+    ("percent", rf"{_N}\s*(?:%|percent|per cent|(?P<rest>折))"),
     ("period", rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
     ("quantity", rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
     ("stock_count", rf"{_N}\s*{_COUNT_UNIT}?\s*{_IN_STOCK}"),
@@ -78,97 +93,25 @@ class Claim:
     text: str
     numbers: tuple[Decimal, ...] = ()
     what: str = ""
-    """A period's unit, a currency, a date as `[YYYY-]MM-DD`, a time as HH:MM, a state, a place."""
+    """What a period is counted in, a currency, a date as `[YYYY-]MM-DD`, a time as HH:MM, a state,
+    a place."""
     negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lexicon:
-    """The word lists, compiled."""
-
-    states: dict[str, re.Pattern[str]]
-    denied: dict[str, re.Pattern[str]]
-    true_when: dict[str, frozenset[str]]
-    there: re.Pattern[str]
-    gone: re.Pattern[str]
-    ships_from: tuple[re.Pattern[str], ...]
-    carriers: dict[str, re.Pattern[str]]
-    policies: dict[str, re.Pattern[str]]
-    topics: dict[str, re.Pattern[str]]
-    negation: re.Pattern[str]
-    denial: re.Pattern[str]
-    condition_before: re.Pattern[str]
-    condition_behind: re.Pattern[str]
-    future: re.Pattern[str]
-    declining: re.Pattern[str]
-    relative_days: re.Pattern[str]
-    universal: re.Pattern[str]
-    promised: re.Pattern[str]
-    periods: dict[str, re.Pattern[str]]
-    currencies: dict[str, re.Pattern[str]]
-
-
-@cache
-def telling() -> re.Pattern[str]:
-    """Return a pattern that finds something in every text which states a fact."""
-    words = lexicon()
-    patterns = [*words.states.values(), *words.denied.values(), *words.carriers.values()]
-    patterns += [*words.ships_from, *words.policies.values()]
-    patterns += [words.there, words.gone, words.relative_days]
-    # Group names may repeat between alternatives, which one pattern must not have.
-    sources = (re.sub(r"\(\?P<\w+>", "(?:", pattern.pattern) for pattern in patterns)
-    return re.compile(r"\d|" + "|".join(sources), re.ASCII)
-
-
-@cache
-def lexicon() -> Lexicon:
-    """Read the word lists, once."""
-    data: dict[str, Any] = yaml.safe_load(
-        Path(__file__).with_name("lexicon.yaml").read_text("utf-8")
-    )
-    return Lexicon(
-        states={name: _any(state["said"]) for name, state in data["states"].items()},
-        denied={n: _any(s["denied"]) for n, s in data["states"].items() if "denied" in s},
-        true_when={name: frozenset(s["true_when"]) for name, s in data["states"].items()},
-        there=_any(data["stock"]["there"]),
-        gone=_any(data["stock"]["gone"]),
-        ships_from=tuple(re.compile(pattern, re.ASCII) for pattern in data["ships_from"]),
-        carriers={name: _any(words) for name, words in data["carriers"].items()},
-        policies={name: _any(words) for name, words in data["policies"].items()},
-        topics={name: _any(words) for name, words in data["topics"].items()},
-        negation=_any(data["negation"]),
-        denial=_any(data["denial"]),
-        condition_before=_any(data["condition_before"]),
-        condition_behind=_any(data["condition_behind"]),
-        future=_any(data["future"]),
-        declining=_any(data["declining"]),
-        relative_days=_any(data["relative_days"]),
-        universal=_any(data["universal"]),
-        promised=_any(data["promised"]),
-        currencies={name: _any(words) for name, words in data["currencies"].items()},
-        periods={name: _any(words) for name, words in data["periods"].items()},
-    )
+    """The text says that it is not so."""
 
 
 def load() -> None:
     """Read and compile what checking needs, before the first customer waits for it."""
     lexicon()
-    telling()
-
-
-def _any(words: list[str]) -> re.Pattern[str]:
-    # Longest first, so that 已发货 is found before 发货.
-    return re.compile("|".join(sorted(words, key=len, reverse=True)), re.ASCII)
+    vocabulary()
 
 
 def numeric_claims(text: str) -> Iterator[Claim]:
     """Give the claims that hold digits; each digit belongs to one."""
     for kind, pattern in _PATTERNS:
-        for found in list(pattern.finditer(text)):
-            if not found[0].strip() or "\0" in found[0]:
-                continue
-            yield _numeric(kind, found)
-            text = text[: found.start()] + "\0" * len(found[0]) + text[found.end() :]
+        claims = [_numeric(kind, found) for found in pattern.finditer(text) if found[0].strip()]
+        if claims:
+            yield from claims
+            text = pattern.sub(lambda found: "\0" * len(found[0]), text)
 
 
 def _numeric(kind: Kind, found: re.Match[str]) -> Claim:
@@ -176,48 +119,94 @@ def _numeric(kind: Kind, found: re.Match[str]) -> Claim:
     numbers = tuple(
         Decimal(groups[name].replace(",", "")) for name in ("n", "n2") if groups.get(name)
     )
-    what = groups.get("unit") or ""
+    what = ""
     if kind == "date":
-        month = groups.get("m") or str(_MONTHS.index((groups.get("mn") or "jan")[:3]) + 1)
-        what = f"{int(month):02d}-{int(groups['d'] or 0):02d}"
-        what = f"{groups['y']}-{what}" if groups.get("y") else what
+        what = _date(groups)
+    elif kind == "clock":
+        what = _clock(groups)
     elif kind == "period":
-        what = _period(what)
+        what, factor = _PERIODS[_period(groups["unit"])]
+        numbers = tuple(number * factor for number in numbers)
     elif kind == "money":
         what = currency(found[0])
-    elif kind == "clock":
-        hour = int(groups["h"])
-        hour += 12 if groups["pm"] and hour < 12 else 0
-        what = f"{hour:02d}:{groups['min'] or '00':0>2}"
-    return Claim(kind, found.start(), found[0].strip(), numbers, what)
+    elif groups.get("rest"):  # 九折 is 10 % off, and so is 90折.
+        numbers = tuple(100 - (n * 10 if n < 10 else n) for n in numbers)
+    denied = bool(_DENIED.search(found.string, max(0, found.start() - 24), found.start()))
+    return Claim(kind, found.start(), found[0].strip(), numbers, what, denied)
 
 
-def _period(unit: str) -> str:
+_DENIED = re.compile(
+    r"(?:(?:并不|不|并)是|并非|而非"
+    r"|(?:\bnot|n't|rather than|instead of)(?: be| cost)?(?: at| a| the| for)?)\s*[¥$]?$",
+    re.ASCII,
+)
+_PERIODS = {
+    "minute": ("minute", 1), "hour": ("minute", 60), "day": ("minute", 1440),
+    "week": ("minute", 10_080), "month": ("month", 1), "quarter": ("month", 3),
+    "year": ("month", 12), "working_day": ("working_day", 1),
+}  # fmt: skip
+"""By unit: what it is counted in, so that a day and 24 hours are the same period."""
+
+
+def _date(groups: dict[str, str | None]) -> str:
+    month = groups.get("m") or str(_MONTHS.index((groups.get("mn") or "jan")[:3]) + 1)
+    day = f"{int(month):02d}-{int(groups['d'] or 0):02d}"
+    return f"{groups['y']}-{day}" if groups.get("y") else day
+
+
+def _clock(groups: dict[str, str | None]) -> str:
+    hour = int(groups["h"] or 0)
+    hour += 12 if groups["pm"] and hour < 12 else 0
+    minute = "30" if groups.get("half") else groups["min"] or "00"
+    return f"{hour:02d}:{minute:0>2}"
+
+
+def _period(unit: str | None) -> str:
     return next(
-        name for name, pattern in lexicon().periods.items() if pattern.fullmatch(unit.strip())
+        name
+        for name, pattern in lexicon().periods.items()
+        if pattern.fullmatch((unit or "").strip())
     )
 
 
 def worded_claims(text: str) -> Iterator[Claim]:
-    """Give the claims that are made in words: states, stock, places, carriers, days."""
+    """Give the claims that are made in words: deeds, days, places, states, stock, carriers."""
     words = lexicon()
+    if done := words.actions.search(text):
+        yield Claim("action", done.start(), done[0])
     if words.promised.search(text):
         for found in words.relative_days.finditer(text):
             yield Claim("relative_day", found.start(), found[0], what=found[0])
-    yield from _states(text, words)
-    gone = list(words.gone.finditer(text))
-    for found in gone:
-        yield Claim("stock", found.start(), found[0], what="gone")
-    for found in words.there.finditer(text):
-        if not any(other.start() <= found.start() < other.end() for other in gone):
-            negated = _negated(text, found.start(), words)
-            yield Claim("stock", found.start(), found[0], what="gone" if negated else "there")
-    for pattern in words.ships_from:
-        for found in pattern.finditer(text):
-            yield Claim("ships_from", found.start(), found[0], what=found["place"].strip())
+    places = list(_places(text, words))
+    yield from places
+    # A product that "is shipped from" somewhere is no parcel.
+    yield from _states(text if _ORDER.search(text) else blank(text, places), words)
+    yield from _stock(text, words)
     for name, pattern in words.carriers.items():
         for found in pattern.finditer(text):
             yield Claim("carrier", found.start(), found[0], what=name)
+
+
+def _places(text: str, words: Lexicon) -> Iterator[Claim]:
+    for pattern in words.ships_from:
+        for found in pattern.finditer(text):
+            yield Claim("ships_from", found.start(), found[0], what=found["place"].strip())
+
+
+def _stock(text: str, words: Lexicon) -> Iterator[Claim]:
+    gone = list(words.gone.finditer(text))
+    for found in gone:
+        what = "there" if _negated(text, found.start(), words) else "gone"
+        yield Claim("stock", found.start(), found[0], what=what)
+    for found in words.there.finditer(text):
+        start = found.start()
+        within = any(other.start() <= start < other.end() for other in gone)
+        if not within and not _NO_GOODS.search(text, max(0, start - 40), start):
+            what = "gone" if _negated(text, start, words) else "there"
+            yield Claim("stock", start, found[0], what=what)
+
+
+_ORDER = re.compile(r"订单|包裹|这单|快递|\border|\bparcel|\bpackage|\byour\b|您的")
 
 
 def _states(text: str, words: Lexicon) -> Iterator[Claim]:
@@ -246,7 +235,20 @@ def _states(text: str, words: Lexicon) -> Iterator[Claim]:
 
 def _negated(text: str, start: int, words: Lexicon) -> bool:
     """Tell whether a negation stands shortly before, in the same clause."""
-    return bool(words.negation.search(_clause_before(text, start, 24)))
+    before = _clause_before(text, start, 24)
+    # Chinese negations stand close: 因未付款已被取消 says that it was cancelled.
+    close = before if before.isascii() else before[-2 if text[start] in "已被" else -7 :]
+    for since in _SINCE.finditer(close):
+        close = " " * since.end() + close[since.end() :]
+    return bool(words.negation.search(close))
+
+
+_NO_GOODS = re.compile(
+    r"\b(?:numbers?|info|information|details?|agents?|support|team|staff|service|updates?|assembly"
+    r"|installation|returns?|refunds?|exchanges?|invoices?|delivery|shipping|data|discounts?)\b[^.,;\0]*$",
+    re.ASCII,
+)
+_SINCE = re.compile(r"已经?|被|\bso\b|\bbut\b|\band\b|\bbecause\b", re.ASCII)
 
 
 def _clause_before(text: str, start: int, most: int) -> str:
@@ -271,11 +273,6 @@ def topics(text: str) -> set[str]:
     return found | matters(text)
 
 
-def denies(text: str) -> bool:
-    """Tell whether a text denies a rule: an odd number of denials."""
-    return len(lexicon().denial.findall(text)) % 2 == 1
-
-
 def currency(text: str) -> str:
     """Return the ISO code of the currency that a text names first, or nothing."""
     for code, pattern in lexicon().currencies.items():
@@ -284,6 +281,12 @@ def currency(text: str) -> str:
     return ""
 
 
-def declines(text: str) -> bool:
-    """Tell whether a text says that something is not known."""
-    return bool(lexicon().declining.search(text))
+def blank(text: str, found: Iterable[Claim]) -> str:
+    """Return a text with some claims blanked out."""
+    pieces, at = [], 0
+    for claim in sorted(found, key=lambda one: one.at):
+        end = claim.at + len(claim.text)
+        if end > at:
+            pieces += [text[at : claim.at], "\0" * (end - max(at, claim.at))]
+            at = end
+    return "".join([*pieces, text[at:]])

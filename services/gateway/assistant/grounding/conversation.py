@@ -35,7 +35,9 @@ def evidence_of(
     asked = [turn.user for turn in history]
     asked += [message.content for message in conversation if message.role == "user"]
     words = "\n".join(asked)[-ASKED_CHARS:]
-    evidence = Evidence(texts=_folded(policies), asked=fold(words))
+    question = fold(asked[-1][-ASKED_CHARS:]) if asked else ""
+    evidence = Evidence(texts=_folded(policies), asked=fold(words), question=question)
+    evidence.names.update(fold(name) for name in (profile.name.zh, profile.name.en))
     now = datetime.now(UTC)
     for turn in history:
         for call in turn.tool_calls:

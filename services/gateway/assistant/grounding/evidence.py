@@ -12,12 +12,12 @@ from typing import Any, Literal
 from services.gateway.assistant.grounding import claims
 from services.gateway.assistant.grounding.numerals import fold
 
-Kind = Literal["order", "product"]
+Kind = Literal["order", "product", "item"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An order or a product, by all names it goes by here, and what is known of it."""
+    """An order, a line of one, or a product: by what names it goes, and what is known of it."""
 
     kind: Kind
     names: frozenset[str]
@@ -38,6 +38,8 @@ class Evidence:
     """Policies and passages, folded."""
     asked: str = ""
     """The customer's messages, folded: identifiers and quantities in them may be repeated."""
+    question: str = ""
+    """The last of them; without it, all of `asked` is taken for it."""
     subjects: list[Subject] = field(default_factory=list)
     listed: set[int] = field(default_factory=set)
     """How many entries each list in a result had: "you have 3 orders"."""
@@ -52,11 +54,11 @@ class Evidence:
             asked_for: the call's arguments: the customer's names for what was found.
         """
         found = list(_subjects(result))
-        if len(found) == 1:
+        if sum(subject.kind != "item" for subject in found) == 1:
             only = found[0]
             aliases = {fold(name).strip() for name in asked_for}
             fair = {alias for alias in aliases if alias and _only_names(alias, only)}
-            found = [Subject(only.kind, only.names | fair, only.facts)]
+            found[0] = Subject(only.kind, only.names | fair, only.facts)
         self.subjects.extend(found)
         for items in _lists(result):
             self.listed.add(len(items))
@@ -96,6 +98,12 @@ def _subjects(value: Any) -> Iterator[Subject]:
         identifying = ("order_id",) if kind == "order" else ("product", "sku", "name")
         names = frozenset(v for name in identifying for v in facts.get(name, ()))
         yield Subject(kind, names, facts)
+        for line in lines:
+            if "name" in line:
+                of_line: dict[str, tuple[str, ...]] = {
+                    name: (fold(str(item)),) for name, item in line.items()
+                }
+                yield Subject("item", frozenset(of_line["name"]), of_line)
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -1,18 +1,29 @@
 """What an order or a product says to each kind of claim."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 
 from pypinyin import lazy_pinyin
 
-from services.gateway.assistant.grounding.claims import Claim, lexicon
+from services.gateway.assistant.grounding.claims import Claim
 from services.gateway.assistant.grounding.evidence import Subject
+from services.gateway.assistant.grounding.lexicon import lexicon
 
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[t ](\d{2}:\d{2}))?")
+_ISO = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:z|[+-]\d{2}:?\d{2})?)?"
+)
+_BEIJING = timezone(timedelta(hours=8))
+_WEEKDAYS = (
+    ("周一", "星期一", "monday"), ("周二", "星期二", "tuesday"), ("周三", "星期三", "wednesday"),
+    ("周四", "星期四", "thursday"), ("周五", "星期五", "friday"), ("周六", "星期六", "saturday"),
+    ("周日", "星期日", "星期天", "周天", "sunday"),
+)  # fmt: skip
 
 
-def _decimals(values: Iterable[str]) -> set[Decimal]:
+def decimals(values: Iterable[str]) -> set[Decimal]:
+    """Return those of some values that are numbers."""
     found = set()
     for value in values:
         try:
@@ -23,44 +34,62 @@ def _decimals(values: Iterable[str]) -> set[Decimal]:
 
 
 def _money(claim: Claim, subject: Subject) -> bool:
-    stated = _decimals(subject.values("price", "total", "unit_price", "amount"))
+    stated = decimals(subject.values("price", "total", "unit_price", "amount"))
     held = {code.upper() for code in subject.values("currency")}
     return set(claim.numbers) <= stated and (not held or claim.what in held)
 
 
-_MONTHS_OF = {"month": 1, "year": 12, "quarter": 3}
-
-
 def _warranty(claim: Claim, subject: Subject) -> bool:
-    factor = _MONTHS_OF.get(claim.what)
-    if factor is None:
-        return False
-    held = _decimals(subject.values("warranty_months"))
-    return {number * factor for number in claim.numbers} <= held
+    held = decimals(subject.values("warranty_months"))
+    return claim.what == "month" and set(claim.numbers) <= held
+
+
+def _moments(subject: Subject) -> Iterator[datetime | date]:
+    """Give the dates and times in a subject's facts: in their own zone, UTC and Beijing's."""
+    for values in subject.facts.values():
+        for value in values:
+            for found in _ISO.findall(value):
+                try:
+                    if len(found) == len("2024-12-03"):
+                        yield date.fromisoformat(found)
+                        continue
+                    moment = datetime.fromisoformat(found.upper())
+                except ValueError:
+                    continue
+                yield moment
+                if moment.tzinfo is not None:
+                    yield moment.astimezone(UTC)
+                    yield moment.astimezone(_BEIJING)
 
 
 def _date(claim: Claim, subject: Subject) -> bool:
-    for values in subject.facts.values():
-        for value in values:
-            for year, month, day, _ in _ISO.findall(value):
-                if claim.what in (f"{month}-{day}", f"{year}-{month}-{day}"):
-                    return True
-    return False
+    return any(
+        claim.what in (f"{moment:%m-%d}", f"{moment:%Y-%m-%d}")
+        # 3/12/2024 may be either.
+        or ("/" in claim.text and claim.what == f"{moment:%Y-%d-%m}")
+        for moment in _moments(subject)
+    )
 
 
 def _clock(claim: Claim, subject: Subject) -> bool:
-    times = {
-        found[3] for values in subject.facts.values() for v in values for found in _ISO.findall(v)
-    }
-    return claim.what in times
+    return any(
+        claim.what == f"{moment:%H:%M}"
+        for moment in _moments(subject)
+        if isinstance(moment, datetime)
+    )
+
+
+def _weekday(claim: Claim, subject: Subject) -> bool:
+    """Tell whether a weekday is that of a date in the subject: of what was, not of what will be."""
+    return any(claim.what in _WEEKDAYS[moment.weekday()] for moment in _moments(subject))
 
 
 def _stock_count(claim: Claim, subject: Subject) -> bool:
-    return set(claim.numbers) <= _decimals(subject.values("stock"))
+    return set(claim.numbers) <= decimals(subject.values("stock"))
 
 
 def _quantity(claim: Claim, subject: Subject) -> bool:
-    return set(claim.numbers) <= _decimals(subject.values("items.quantity", "stock", "quantity"))
+    return set(claim.numbers) <= decimals(subject.values("quantity", "stock"))
 
 
 def _identifier(claim: Claim, subject: Subject) -> bool:
@@ -70,8 +99,8 @@ def _identifier(claim: Claim, subject: Subject) -> bool:
 def _number(claim: Claim, subject: Subject) -> bool:
     values = [value for values in subject.facts.values() for value in values]
     # A year stands alone where a comma ended the clause before it: "December 3, 2024".
-    years = {Decimal(found[0]) for value in values for found in _ISO.findall(value)}
-    return set(claim.numbers) <= _decimals(values) | years
+    years = {Decimal(moment.year) for moment in _moments(subject)}
+    return set(claim.numbers) <= decimals(values) | years
 
 
 def _state(claim: Claim, subject: Subject) -> bool:
@@ -81,7 +110,7 @@ def _state(claim: Claim, subject: Subject) -> bool:
 
 def _stock(claim: Claim, subject: Subject) -> bool:
     there = claim.what == "there"
-    return any((number > 0) == there for number in _decimals(subject.values("stock")))
+    return any((number > 0) == there for number in decimals(subject.values("stock")))
 
 
 def _ships_from(claim: Claim, subject: Subject) -> bool:
@@ -103,16 +132,27 @@ def _never(claim: Claim, subject: Subject) -> bool:
 
 CHECKS: dict[str, Callable[[Claim, Subject], bool]] = {
     "money": _money, "percent": _never, "period": _warranty, "date": _date, "clock": _clock,
-    "relative_day": _never, "stock_count": _stock_count, "quantity": _quantity,
+    "relative_day": _weekday, "stock_count": _stock_count, "quantity": _quantity,
     "identifier": _identifier, "number": _number, "state": _state, "stock": _stock,
-    "ships_from": _ships_from, "carrier": _carrier,
+    "ships_from": _ships_from, "carrier": _carrier, "action": _never,
 }  # fmt: skip
 """By kind of claim: whether a subject bears it out."""
 ABOUT = {
     "period": "product", "stock_count": "product", "stock": "product", "ships_from": "product",
     "state": "order", "carrier": "order", "date": "order", "clock": "order",
+    "relative_day": "order",
 }  # fmt: skip
 """By kind of claim: which kind of subject it is about, where only one can be."""
+
+
+KNOWN_BY = {
+    "money": ("price", "total", "unit_price", "amount"), "period": ("warranty_months",),
+    "stock_count": ("stock",), "quantity": ("quantity", "stock"),
+    "date": ("updated_at", "placed_at"), "clock": ("updated_at", "placed_at"),
+    "identifier": ("order_id", "tracking_no"),
+    "number": ("price", "stock", "warranty_months", "quantity"),
+}  # fmt: skip
+"""By kind of claim: the facts without which it can be neither affirmed nor denied."""
 
 
 def squeezed(text: str) -> str:

@@ -15,9 +15,9 @@ _DIGITS = {char: value for value, char in enumerate("零一二三四五六七八
 _SCALES = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10_000, "亿": 100_000_000}
 _HAN_NUMBER = re.compile(
-    r"[零〇一二两俩三四五六七八九十百千万亿]{1,16}(?:点[零〇一二三四五六七八九]{1,4})?"
+    r"(?<!第)[零〇一二两俩三四五六七八九十百千万亿]{1,16}(?:点[零〇一二三四五六七八九]{1,4})?"
     r"(?=\s*(?:多?元|块|圆|人民币|美元|折|%|件|种|款|项|个|台|只|双|套|盒|瓶|包|天|日|号|月|年|周|星期|礼拜"
-    r"|小时|分钟|季度|工作日|次|单|笔))"
+    r"|小时|钟头|分钟|分(?!之|期)|季度|工作日|次(?!销售)|单|笔|支|条|副|部|份|箱|袋|位|枚|本|根|把|张|顶|床|组|档|级|倍|片|罐|杯|颗|粒|块|米|斤|公斤|克|码|寸|升|毫升|公里|瓦|层|人|步))"
 )
 # "这一点" is no hour; "下午三点" is.
 _HOUR = re.compile(
@@ -36,22 +36,54 @@ _TENS = {
 }  # fmt: skip
 _WORD = "|".join([*_ONES, *_TENS, "hundred", "thousand"])
 _ENGLISH_NUMBER = re.compile(
-    rf"\b(?:(?:a\s+)?(?:{_WORD})(?:(?:\s+|-)(?:and\s+)?(?:{_WORD})){{0,8}})\b"
+    rf"\b(?:(?:a\s+)?(?:{_WORD})(?:(?:\s+|-|(?<=hundred)\s+and\s+|(?<=thousand)\s+and\s+)(?:{_WORD})){{0,8}})\b"
     r"(?=[\s-]*(?:yuan|rmb|cny|dollars?|bucks|euros?|pounds?|usd|eur|gbp|percent|per\s+cent"
     r"|(?:business|working|calendar)\s+days?|days?|hours?|weeks?|months?|years?|minutes?"
     r"|units?|pieces?|pcs|items?|orders?|colou?rs|sizes|options|kinds|versions|in\s+stock|left|available|remaining))"
 )
 
 
+_SMALL = rf"(?:{'|'.join([*list(_ONES)[2:], *_TENS])})(?:-(?:{'|'.join(list(_ONES)[1:10])}))?\b"
+_ALONE = re.compile(rf"\b{_SMALL}(?=[ -]+[a-z0-9])|(?<=[a-z] ){_SMALL}")
+"""Numbers that are numbers whatever they count; "one" and "a hundred" may be other things."""
+_ONE = re.compile(
+    r"(?<!\d )(?<!hours )(?<!days )(?<!weeks )(?<!once )(?<!twice )(?<!times )(?<!such )(?<!what )"
+    r"\b(?:an?|one)[ -](?:full |whole )?"
+    r"(?=(?:calendar |working |business )?(?:hour|day|week|month|year)\b)"
+)
+_YEARS_AND_A_HALF = re.compile(r"([一二两三四五六七八九]|\d{1,2})年半")
+_HALVES = (
+    (re.compile(r"半个月"), "15天"), (re.compile(r"半年"), "6个月"),
+    (re.compile(r"半天"), "12小时"), (re.compile(r"半个?(?:小时|钟头)"), "30分钟"),
+)  # fmt: skip
+_ENGLISH_HALVES = (
+    (re.compile(r"\bhalf an? year\b|\bhalf-year\b"), "6 months"),
+    (re.compile(r"\bhalf an? hour\b"), "30 minutes"), (re.compile(r"\ba fortnight\b"), "14 days"),
+)  # fmt: skip
+
+
 def fold(text: str) -> str:
     """Return text as it is compared: compatibility forms, case and spelt-out numbers folded."""
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     if text.isascii():
-        return _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
+        return _folded_english(text)
+    text = _YEARS_AND_A_HALF.sub(
+        lambda found: f"{int(_han_or_digits(found[1])) * 12 + 6}个月", text
+    )
+    for half, whole in _HALVES:
+        text = half.sub(whole, text)
     text = _PERCENT.sub(lambda found: f"{_han_or_digits(found[1])}%", text)
     text = _HOUR.sub(lambda found: _han(found[0]), text)
     text = _HAN_NUMBER.sub(lambda found: _han(found[0]), text)
-    return _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
+    return _folded_english(text)
+
+
+def _folded_english(text: str) -> str:
+    for half, whole in _ENGLISH_HALVES:
+        text = half.sub(whole, text)
+    text = _ONE.sub("1 ", text)
+    text = _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
+    return _ALONE.sub(lambda found: str(_english(found[0])), text)
 
 
 def _han_or_digits(text: str) -> str:

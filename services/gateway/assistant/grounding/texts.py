@@ -9,19 +9,20 @@ from functools import lru_cache
 
 from rapidfuzz import fuzz
 
-from services.gateway.assistant.grounding import claims
-from services.gateway.assistant.grounding.claims import Claim, lexicon
+from services.gateway.assistant.grounding import claims, rules
+from services.gateway.assistant.grounding.claims import Claim
+from services.gateway.assistant.grounding.lexicon import lexicon
+from services.gateway.assistant.grounding.vocabulary import vocabulary
 
-QUOTED = 85.0
-"""Least likeness (rapidfuzz's partial ratio, of 100) of a unit and its place in a shop's text for
-it to count as a quotation: the same words in the same order, give or take a comma."""
+QUOTED = 92.0
+"""Least likeness (rapidfuzz's ratio, of 100) of a unit and a clause of a shop's text for it to
+count as a quotation: the same words in the same order, give or take a comma."""
 RELATED = 0.5
 """Share of a unit's words that make a shop's text one on the same matter, where no topic tells."""
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _MARKS = re.compile(r"[\W_]+")
 _WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
-_SENTENCE = re.compile(r"[^。！？!?;；\n]+?(?:[。！？!?;；\n]|\.(?=\s|$)|$)")
 _STOP = frozenset({
     "a", "an", "the", "is", "are", "was", "be", "been", "it", "its", "this", "that", "of",
     "to", "in", "on", "at", "for", "from", "with", "by", "and", "or", "we", "you", "your",
@@ -41,10 +42,11 @@ class Line:
     text: str
     words: frozenset[str]
     digits: tuple[str, ...]
-    matters: frozenset[str]
+    wholes: tuple[tuple[str, tuple[str, ...]], ...]
+    """The sentence and its clauses, each with its numbers."""
     topics: frozenset[str]
+    loaded: frozenset[str]
     claims: tuple[Claim, ...]
-    denies: bool
     of_all: bool
     negations: frozenset[str]
 
@@ -54,11 +56,11 @@ def read(text: str) -> Line:
     return Line(
         text=text,
         words=_words(text),
-        digits=tuple(re.findall(r"\d+", text)),
-        matters=frozenset(claims.matters(text)),
+        wholes=tuple((whole, _digits(whole)) for whole in map(_bare, (text, *rules.pieces(text)))),
+        digits=_digits(text),
         topics=frozenset(claims.topics(text)),
+        loaded=rules.clause_of(text, {}).names - (vocabulary().light - {"human"}),
         claims=tuple(claims.numeric_claims(text)),
-        denies=claims.denies(text),
         of_all=bool(lexicon().universal.search(text)),
         negations=_negations(text),
     )
@@ -73,24 +75,40 @@ def line_of(text: str) -> Line:
 @lru_cache(maxsize=4096)
 def sentences(text: str) -> tuple[str, ...]:
     """Cut a shop's text into sentences."""
-    return tuple(found[0] for found in _SENTENCE.finditer(text))
+    return tuple(found[0] for found in rules.SENTENCE.finditer(text))
 
 
-def states(claim: Claim, line: Line) -> bool:
-    """Tell whether a shop's sentence says the same number, time or day."""
+def states(claim: Claim, text: str, line: Line) -> bool:
+    """Tell whether a shop's sentence says the same number, time or day, in the same sense."""
     if claim.kind == "relative_day":
         return claim.what in line.text
+    if claim.kind == "carrier":
+        return bool(lexicon().carriers[claim.what].search(line.text))
     same_kind = [other for other in line.claims if other.kind == claim.kind]
-    held = {n for other in same_kind if other.what == claim.what for n in other.numbers}
+    same_kind = [other for other in same_kind if other.what == claim.what]
     if claim.kind in {"clock", "date"}:
-        return any(other.what == claim.what for other in same_kind)
+        return bool(same_kind)
+    same_kind = [other for other in same_kind if _same_sense(claim, text, other, line.text)]
+    held = {n for other in same_kind for n in other.numbers}
     return bool(claim.numbers) and set(claim.numbers) <= held
 
 
-def _in_order(some: tuple[str, ...], of: tuple[str, ...]) -> bool:
-    """Tell whether some numbers stand among others in the same order."""
-    rest = iter(of)
-    return all(number in rest for number in some)
+def _same_sense(claim: Claim, text: str, other: Claim, line: str) -> bool:
+    if rules.role(text, claim) != rules.role(line, other):
+        return False
+    if claim.kind != "period":
+        return True
+    ours, theirs = rules.relation(text, claim), rules.relation(line, other)
+    since, held = rules.anchors(text), rules.anchors(line)
+    return not (ours and theirs and ours != theirs) and not (since and held and not since & held)
+
+
+def _bare(text: str) -> str:
+    return text.strip(" .,;:!~。、")
+
+
+def _digits(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\d+", text))
 
 
 def share(said: Line, line: Line) -> float:
@@ -98,21 +116,25 @@ def share(said: Line, line: Line) -> float:
     return len(said.words & line.words) / len(said.words) if said.words else 0.0
 
 
-def quotes(said: Line, line: Line) -> bool:
-    """Tell whether a unit is words of a shop's sentence, in their order, its numbers included."""
-    return (
-        bool(said.words)
-        and share(said, line) == 1.0
-        and len(said.text) <= len(line.text)
-        and fuzz.partial_ratio(said.text, line.text) >= QUOTED
-        and _in_order(said.digits, line.digits)
-        and said.negations <= line.negations
-        and said.of_all <= line.of_all
-    )
+def quotes(text: str, line: Line) -> bool:
+    """Tell whether a unit is a sentence or a whole clause of the shop's."""
+    for whole, digits in line.wholes:
+        if fuzz.ratio(text, whole, score_cutoff=QUOTED) and _digits(text) == digits:
+            said = read(text)
+            return (
+                share(said, line) == 1.0
+                and said.negations <= line.negations
+                and said.of_all <= line.of_all
+            )
+    return False
 
 
-def related(said: Line, line: Line) -> bool:
-    """Tell whether a shop's sentence is on the matter of a unit."""
+def related(said: Line, line: Line, before: frozenset[str] = frozenset()) -> bool:
+    """Tell whether a shop's sentence is on the matter of a unit, or of the unit before it."""
+    if (said.loaded | before) & line.loaded:
+        return True
+    if said.loaded:
+        return False
     if said.topics:
         return bool(said.topics & line.topics)
     return share(said, line) >= RELATED

@@ -1,0 +1,264 @@
+"""Whether what a unit says of the shop's rules, the shop's texts say too."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from services.gateway.assistant.grounding import texts
+from services.gateway.assistant.grounding.lexicon import lexicon
+from services.gateway.assistant.grounding.rules import (
+    MONEY_OFF,
+    Clause,
+    Rule,
+    anchors,
+    core,
+    is_condition,
+    role,
+)
+from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocabulary, words
+
+_JOINED = re.compile(r"[、和及并且也]|以及|同时|\b(?:and|or|also|but|while|plus)\b")
+"""What joins two rules in one statement."""
+_OUTCOME = frozenset({"free", "charge", "bear"})
+_PAID = _OUTCOME | {"postage", "pay"}
+_CONDITIONS = {
+    "faulty": {"unwanted", "other_reason", "fault"}, "opened": {"opened", "unopened"},
+    "used": {"used", "unused"}, "human_caused": {"human_caused"},
+}  # fmt: skip
+"""By condition: the matters that name it. Which pole they name is compared apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The rule that bears a statement out, or the word that none does."""
+
+    rules: tuple[Rule, ...] = ()
+    fault: str = ""
+    known: bool = True
+    """The word at fault is one of the shop matters; else nobody knows what it is."""
+
+
+def judge(said: Clause, found: Sequence[Word], asked: str, known: Iterable[Rule]) -> Verdict:
+    """Look for the rule that a statement tells, in other words.
+
+    Args:
+        said: the statement; its conditions are those of the units before it too.
+        found: its words that need support.
+        asked: what the customer asked last: their words may be used where a rule is told.
+        known: the shop's rules.
+    """
+    ranked = sorted(
+        ((_covered(found, rule), len(said.names & rule.names), rule) for rule in known),
+        key=lambda one: (len(one[0]), one[1]),
+        reverse=True,
+    )
+    if not ranked or not ranked[0][0]:
+        return Verdict(fault=found[0].text, known=found[0].known)
+    missing = Verdict()
+    for covered, _, rule in ranked:
+        if not covered:
+            break
+        everywhere = [word for some, _, _ in ranked for word in some]
+        rest = _unexplained(found, covered, rule, said, asked)
+        rest += [w for w in found if w not in covered and w not in rest and w in everywhere]
+        second = None
+        if rest:
+            second = next((r for some, _, r in ranked if all(w in some for w in rest)), None)
+            if second is None or not _JOINED.search(said.text):
+                missing = missing if missing.fault else Verdict((), rest[0].text, rest[0].known)
+                continue
+        told = (rule,) if second is None else (rule, second)
+        if not _numbers_of(said, told):
+            continue
+        if all(agrees(said, one, asked) for one in told) and not _too_wide(said, told):
+            return Verdict(rules=told)
+    return missing if missing.fault else Verdict(fault=_sign(said, found), known=True)
+
+
+def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
+    """Tell whether the rules told hold all numbers of a statement, where they speak of them."""
+    clauses = [clause for rule in told for clause in _meant(said, rule)]
+    lines = [texts.line_of(clause.text) for clause in clauses]
+    wholes = [texts.line_of(rule.text) for rule in told]
+    held = [claim for line in lines for claim in line.claims]
+    for text, numbers in (
+        (said.text, said.numbers),
+        *((c.text, c.numbers) for c in (said.lead,) if c),
+    ):
+        for claim in numbers:
+            if claim.kind not in {"money", "percent", "period"} or claim.negated:
+                continue
+            alike = any(o.kind == claim.kind and o.what == claim.what for o in held)
+            if claim in said.facts and (not alike or claim.kind == "money"):
+                continue
+            # The number may stand in another clause than the words: "… 15 days; within them …".
+            if not any(texts.states(claim, text, line) for line in (lines if alike else wholes)):
+                return False
+    counted = {n for claim in held if claim.kind in {"quantity", "number"} for n in claim.numbers}
+    return not (counted and said.counts) or bool(counted & said.counts)
+
+
+def _meant(said: Clause, rule: Rule) -> list[Clause]:
+    """Return the clauses of a rule that have most of the words of a statement."""
+    own = said.loaded
+    shared = [len(own & clause.loaded) for clause in rule.clauses]
+    if not max(shared, default=0):
+        return list(rule.clauses)
+    return [c for c, n in zip(rule.clauses, shared, strict=True) if n == max(shared)]
+
+
+def without_outcome(said: Clause) -> Clause:
+    """Return what only says when something holds; nothing turns out well or ill by it."""
+    return replace(said, good=None)
+
+
+def naming(said: Clause, named: str) -> Clause:
+    """Return a statement with the words of the names in it: a rule may be about such products."""
+    names = frozenset(name for word in words(named) for name in word.names)
+    return replace(said, names=said.names | names, loaded=said.loaded | names)
+
+
+def following(said: Clause, before: Clause) -> Clause:
+    """Return a statement with the matters of the unit before it, in the same sentence."""
+    names = said.names | before.names
+    loaded = said.loaded if core(said.loaded) else said.loaded | before.loaded
+    return replace(
+        said,
+        names=names,
+        loaded=loaded,
+        lead=before if is_condition(before.text) else None,
+        before=before.text,
+    )
+
+
+def _covered(found: Sequence[Word], rule: Rule) -> list[Word]:
+    return [word for word in found if _covers(rule, word)]
+
+
+def _covers(rule: Rule, word: Word) -> bool:
+    if word.both:
+        return word.names - TELLING <= rule.names
+    if word.names & rule.names or word.text in rule.text:
+        return True
+    if word.names & _OUTCOME:
+        return bool(rule.names & _PAID)
+    if "unwanted" in word.names and "no_reason" in rule.names:
+        return True
+    axis = next((axis for axis, names in _CONDITIONS.items() if word.names & names), None)
+    if axis and any(axis in clause.conditions for clause in rule.clauses):
+        return True
+    if word.known or word.text.isascii():
+        return False
+    pairs = [word.text[i : i + 2] for i in range(len(word.text) - 1)] or [word.text]
+    return all(pair in rule.text for pair in pairs)
+
+
+def _unexplained(
+    found: Sequence[Word], covered: Sequence[Word], rule: Rule, said: Clause, asked: str
+) -> list[Word]:
+    """Return the words that neither the rule nor the customer's question has."""
+    rest = [word for word in found if word not in covered]
+    if not said.good:
+        rest = [word for word in rest if word.known or word.text not in asked]
+    # One word that nobody knows is a way of speaking where the whole rule is told besides.
+    spare = len(rest) == 1 and not rest[0].known and len(covered) >= 3
+    whole = spare and any(c.loaded and c.loaded <= said.names for c in rule.clauses)
+    return [] if whole else rest
+
+
+def agrees(said: Clause, rule: Rule, asked: str) -> bool:
+    """Tell whether a rule says a thing of the same outcome under the same conditions."""
+    if said.good is None:
+        return True
+    since, held = anchors(said.text), anchors(rule.text)
+    if (since and held and not since & held) or _narrower(said, rule):
+        return False
+    conditions = _with_amount(said, rule)
+    said = replace(said, conditions=conditions)
+    fitting = [c for c in rule.clauses if not _contrary(c.conditions, conditions)]
+    if not fitting:
+        return False
+    overlap = [len(core(said.loaded) & core(clause.loaded)) for clause in fitting]
+    if core(said.loaded) & core(rule.names) and not max(overlap):
+        return False
+    best = [c for c, shared in zip(fitting, overlap, strict=True) if shared == max(overlap)]
+    # Of an exception and what it is an exception to, the one of which nothing is left unsaid.
+    unsaid = [len(core(clause.loaded) - said.names) for clause in best]
+    best = [c for c, more in zip(best, unsaid, strict=True) if more == min(unsaid)]
+    best = [clause for clause in best if not clause.borrowed] or best
+    exact = [c for c in best if c.conditions.items() <= said.conditions.items()]
+    # What is said under no condition is the rule; what is said under one, an exception to it.
+    exact = [clause for clause in exact if clause.conditions] or exact
+    for clause in exact or best:
+        if clause.good != said.good or not _complete(said, clause, rule, asked):
+            return False
+    return True
+
+
+def _said(name: str, text: str) -> bool:
+    """Tell whether a text has a Chinese word, or a part of it."""
+    return not name.isascii() and any(name[i : i + 2] in text for i in range(len(name) - 1))
+
+
+def _with_amount(said: Clause, rule: Rule) -> Mapping[str, bool]:
+    """Return the conditions of a statement, with whether its price reaches the rule's bound."""
+    if said.amount is None or "bound" in said.conditions:
+        return said.conditions
+    bounds = [
+        number
+        for clause in rule.clauses
+        for claim in clause.numbers
+        if role(clause.text, claim) == "bound"
+        for number in claim.numbers
+    ]
+    if len(set(bounds)) != 1:
+        return said.conditions
+    return {**said.conditions, "bound": said.amount >= bounds[0]}
+
+
+def _narrower(said: Clause, rule: Rule) -> bool:
+    """Tell whether a statement says "only" where the rule lets others be."""
+    if not lexicon().only.search(said.text) or lexicon().only.search(rule.text):
+        return False
+    return len({clause.good for clause in rule.clauses}) == 1
+
+
+def _contrary(one: Mapping[str, bool], other: Mapping[str, bool]) -> bool:
+    return any(name in other and other[name] != value for name, value in one.items())
+
+
+def _complete(said: Clause, clause: Clause, rule: Rule, asked: str) -> bool:
+    """Tell whether a statement leaves out no condition on which the rule turns."""
+    for name in clause.conditions.keys() - said.conditions.keys():
+        turned = any(
+            name in other.conditions
+            and other.conditions[name] != clause.conditions[name]
+            and other.good != clause.good
+            for other in rule.clauses
+        )
+        if turned or (name == "bound" and any(n.kind == "money" for n in clause.numbers)):
+            return False
+    if clause.loaded & vocabulary().restricting - said.names:
+        return False
+    if clause.names & MONEY_OFF:
+        holders = core(clause.loaded) - MONEY_OFF
+        if holders and not holders & said.names:
+            return False
+    if said.good:
+        return True
+    # "No returns of custom items" is no "no returns", unless that was asked.
+    known = {name for names in vocabulary().names.values() for name in names}
+    left_out = {name for name in clause.loaded - said.names if not _said(name, said.text)}
+    scope = {n for n in left_out if n in vocabulary().scope or (n not in known and len(n) > 1)}
+    return not scope or any(word.names & scope or word.text in scope for word in words(asked))
+
+
+def _too_wide(said: Clause, told: Iterable[Rule]) -> bool:
+    universal = lexicon().universal
+    return bool(universal.search(said.before + said.text)) and not any(
+        universal.search(rule.text) for rule in told
+    )
+
+
+def _sign(said: Clause, found: Sequence[Word]) -> str:
+    return found[0].text if said.good else "not"

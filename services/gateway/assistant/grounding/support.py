@@ -1,0 +1,247 @@
+"""Whether a number, a state, a place or a day that a unit claims is a fact, or follows from some.
+
+A fact of what it is said of; else what the customer asked for, a count, a sum or a difference; else
+a number of the shop's rules.
+"""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+
+from services.gateway.assistant.grounding import arithmetic, texts
+from services.gateway.assistant.grounding.claims import Claim
+from services.gateway.assistant.grounding.evidence import Evidence
+from services.gateway.assistant.grounding.facts import ABOUT, CHECKS, KNOWN_BY, decimals, squeezed
+from services.gateway.assistant.grounding.known import Known
+from services.gateway.assistant.grounding.lexicon import lexicon
+from services.gateway.assistant.grounding.rules import Clause, clause_of, is_condition, role
+from services.gateway.assistant.grounding.statement import Statement
+from services.gateway.assistant.grounding.vocabulary import vocabulary
+
+OF_ITEMS = frozenset({"quantity", "number"})
+_IN_TEXTS = frozenset(
+    {"money", "percent", "period", "clock", "date", "relative_day", "quantity", "number", "carrier"}
+)
+_COUNTED = frozenset({"money", "stock_count", "quantity", "number", "period"})
+_ORDERS = re.compile(r"\s*(?:\w+ )?orders?\b|个?订单|单|笔")
+_SOME = re.compile(r"(?:[这那]|其中|\b(?:these|those|the|of your))\s*$")
+_KINDS = re.compile(r"[款种者]|kinds|options|versions|orders?")
+_PAST = re.compile(r"\bago\b|第|\bafter\b|\bbeen\b|\bday \d|\bfor\b|前|了|\bsince\b|\balready\b")
+
+
+class Support:
+    """What some evidence bears out."""
+
+    def __init__(self, evidence: Evidence, known: Known) -> None:
+        self._evidence = evidence
+        self._known = known
+
+    def of(self, claim: Claim, said: Statement, before: Clause | None) -> bool:
+        """Tell whether a claim is borne out.
+
+        Args:
+            claim: of the unit.
+            said: the unit.
+            before: the unit before it, in the same sentence.
+        """
+        if claim.negated and claim.kind in KNOWN_BY:
+            return self._rightly_denied(claim, said)
+        scope, kind = said.scope, ABOUT.get(claim.kind)
+        if kind == "order" and self._of_unknown_order(said):
+            return False
+        if lexicon().respectively.search(said.text) and len(scope.mentions) > 1:
+            return self._respectively(claim, said)
+        if claim.kind == "stock_count" and self._line(claim, said):
+            claim = replace(claim, kind="quantity")  # "There is also 1 mat" in an order.
+        if claim.kind in OF_ITEMS and self._of_orders(claim, said):
+            return self._counts(claim, said)
+        if claim.kind in OF_ITEMS:
+            about = scope.counted(claim, said.text)
+        else:
+            about = scope.of(claim.at, kind)
+        if kind and lexicon().every.search(said.text):
+            about = scope.all_of(kind)
+            borne_out = bool(about) and all(CHECKS[claim.kind](claim, s) for s in about)
+        else:
+            borne_out = any(CHECKS[claim.kind](claim, subject) for subject in about)
+        return borne_out or self._otherwise(claim, said, before)
+
+    def _respectively(self, claim: Claim, said: Statement) -> bool:
+        """Check a claim of a list against the name at the same place of another list."""
+        alike = [other for other in (*said.numbers, *said.worded) if other.kind == claim.kind]
+        at = alike.index(claim)
+        if at >= len(said.scope.mentions):
+            return False
+        about = said.scope.mentions[at].subjects
+        return any(CHECKS[claim.kind](claim, subject) for subject in about)
+
+    def _rightly_denied(self, claim: Claim, said: Statement) -> bool:
+        about = said.scope.of(claim.at, ABOUT.get(claim.kind))
+        known = [s for s in about if s.values(*KNOWN_BY[claim.kind])]
+        return bool(known) and not any(CHECKS[claim.kind](claim, s) for s in known)
+
+    def _otherwise(self, claim: Claim, said: Statement, before: Clause | None) -> bool:
+        """Tell whether a claim that is not a fact of what it is about follows from others."""
+        kind = claim.kind
+        if kind == "quantity" and claim.numbers == (Decimal(1),):
+            return True  # 一个, "an item": an article more often than a count.
+        return (
+            (kind == "identifier" and self._asked(claim))
+            or (kind == "period" and self._elapsed(claim, said))
+            or (kind == "money" and self._within_budget(claim, said))
+            or (kind in OF_ITEMS and (self._may_repeat(claim, said) or self._counts(claim, said)))
+            or (kind in _COUNTED and self.calculated(claim, said))
+            or (kind in _IN_TEXTS and self.in_texts(claim, said.text, before))
+        )
+
+    def _of_unknown_order(self, said: Statement) -> bool:
+        """Tell whether a unit names an order that no tool found."""
+        named = any(s.kind == "order" for m in said.scope.mentions for s in m.subjects)
+        numbers = [claim for claim in said.numbers if claim.kind == "identifier"]
+        return not named and any(not self.is_fact(claim, said) for claim in numbers)
+
+    def _of_orders(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a number counts orders."""
+        behind = said.text[claim.at + len(claim.text) :]
+        return bool(_ORDERS.search(claim.text) or _ORDERS.match(behind))
+
+    def _line(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a number stands before the name of an order's line."""
+        mention = said.scope.follows(claim, said.text)
+        return mention is not None and any(s.kind == "item" for s in mention.subjects)
+
+    def _may_repeat(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a number is the customer's, and said of nothing but what they ask for."""
+        if self._line(claim, said) or not self._asked(claim):
+            return False
+        silent = said.stated[claim.at : claim.at + 1] == "\0"
+        return claim.kind == "quantity" or silent or bool(lexicon().negation.search(said.text))
+
+    def _elapsed(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a period is how long ago the customer says it was, and rightly judged."""
+        asked, _ = self._known.asked()
+        gone_by = any(c.kind == "period" and c.numbers == claim.numbers for c in asked)
+        if not gone_by or not _PAST.search(self._known.question):
+            return False
+        clause = clause_of(said.stated, {})
+        bounds = [
+            max(other.numbers)
+            for line in self._known.lines()
+            for other in line.claims
+            if other.kind == "period" and other.what == claim.what
+        ]
+        over = any(max(claim.numbers) > bound for bound in bounds)
+        within = any(max(claim.numbers) <= bound for bound in bounds)
+        return within if clause.good and clause.loaded else over or not clause.loaded
+
+    def _within_budget(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a price is the customer's own limit, and something is below it."""
+        asked, _ = self._known.asked()
+        named = any(set(claim.numbers) <= set(other.numbers) for other in asked)
+        if not named or not lexicon().budget.search(said.text):
+            return False
+        prices = [p for s in said.scope.all_of("product") for p in decimals(s.values("price"))]
+        return bool(prices) and min(prices) <= max(claim.numbers)
+
+    def _asked(self, claim: Claim) -> bool:
+        """Tell whether the customer's own words hold the identifier or quantity."""
+        asked = self._evidence.asked
+        if claim.kind == "identifier":
+            return squeezed(claim.text) in squeezed(asked)
+        return all(re.search(rf"(?<![\d.]){n}(?![\d.])", asked) for n in claim.numbers)
+
+    def _counts(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a number counts what was listed or named, or numbers a list's entries."""
+        if claim.at == 0 and re.match(r"\d{1,2}[.)、:]", said.text):
+            return True
+        prices = decimals(v for s in said.scope.known for v in s.values("price"))
+        totals = {price * n for price in prices for n in claim.numbers}
+        if any(totals & set(c.numbers) for c in said.numbers if c.kind == "money"):
+            return True  # "Three of them are ¥777": the total is checked apart.
+        if said.scope.follows(claim, said.text) and not _KINDS.search(claim.text):
+            return False
+        if self._of_orders(claim, said):
+            return self._counts_orders(claim, said)
+        counts = {Decimal(n) for n in self._evidence.listed}
+        for kind in ("order", "product"):
+            for some in (said.scope.all_of(kind), self._evidence.subjects):
+                counts.add(Decimal(len({min(s.names) for s in some if s.kind == kind})))
+        return set(claim.numbers) <= counts - {Decimal(0)}
+
+    def _counts_orders(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether there are so many orders, or so many of one status."""
+        status = {
+            min(s.names): s.values("status") for s in self._evidence.subjects if s.kind == "order"
+        }
+        if _SOME.search(said.text[: claim.at]):
+            return max(claim.numbers) <= len(status)
+        counts = {1, len(status), *Counter(status.values()).values()}
+        return set(claim.numbers) <= {Decimal(n) for n in counts}
+
+    def calculated(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a number is a total or a difference of what tools found."""
+        asked, _ = self._known.asked()
+        lines = list(self._known.lines())
+        counts = {n for c in (*said.numbers, *asked) if c.kind in OF_ITEMS for n in c.numbers}
+        counts = {n for n in counts if 1 < n < 100 and n == n.to_integral_value()}
+        counts |= {Decimal(2)} if re.search(r"\bpair\b|一对|一双", said.text) else set()
+        offs = {n for line in lines for c in line.claims if c.kind == "percent" for n in c.numbers}
+        fees = {n for line in lines for c in line.claims if c.kind == "money" for n in c.numbers}
+        for about in (said.scope.all_of("product"), self._evidence.subjects):
+            products = [s for s in about if s.kind == "product"]
+            sums = arithmetic.Sums(products, sorted(counts), fees, offs)
+            if sums.give(claim, said.text + self._known.question):
+                return True
+        return False
+
+    def in_texts(self, claim: Claim, text: str, before: Clause | None) -> bool:
+        """Tell whether one of the shop's texts on the same matter says the same number or day."""
+        said = texts.read(text)
+        leading = is_condition(text)
+        if role(text, claim) == "bound" and any(
+            other.numbers == claim.numbers and role(line.text, other) == "bound"
+            for line in self._known.lines()
+            for other in line.claims
+        ):
+            return True  # From when a rule holds; which one is told by the words.
+        weak = vocabulary().light - {"human"}
+        matter = before.names - weak if before else frozenset()
+        if not (said.loaded or said.topics or matter):
+            matter = clause_of(self._known.question, {}).names - weak
+        return any(
+            (leading or texts.related(said, line, matter)) and texts.states(claim, text, line)
+            for line in self._known.lines()
+        )
+
+    def is_fact(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether anything that tools found has a claim's number."""
+        return any(CHECKS[claim.kind](claim, subject) for subject in said.scope.known)
+
+    def affirmed(self) -> Claim | None:
+        """Return a number in the customer's question that a "yes" would wrongly confirm."""
+        numbers, _ = self._known.asked()
+        asked = self._known.question
+        for claim in numbers:
+            if claim.kind not in {"money", "percent", "period", "number"}:
+                continue
+            if claim.kind == "number" and max(claim.numbers) < 10:
+                continue
+            if any(CHECKS[claim.kind](claim, subject) for subject in self._evidence.subjects):
+                continue
+            if not self._held_by_texts(claim, asked):
+                return claim
+        return None
+
+    def _held_by_texts(self, claim: Claim, asked: str) -> bool:
+        """Tell whether the shop's texts have a number, or a longer period than one gone by."""
+        gone_by = claim.kind == "period" and bool(_PAST.search(asked))
+        for line in self._known.lines():
+            for other in line.claims:
+                if other.what != claim.what or other.kind not in {claim.kind, "money"}:
+                    continue
+                if set(claim.numbers) <= set(other.numbers):
+                    return True
+                if gone_by and max(claim.numbers) <= max(other.numbers):
+                    return True
+        return False

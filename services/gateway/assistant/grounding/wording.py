@@ -1,0 +1,161 @@
+"""Whether the words of a unit that are neither neutral nor part of a claim stand in the evidence.
+
+A statement of more than facts must be one of the shop's rules; else it is invented.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from services.gateway.assistant.grounding import claims, policy
+from services.gateway.assistant.grounding.claims import Claim
+from services.gateway.assistant.grounding.fault import Fault
+from services.gateway.assistant.grounding.known import Known
+from services.gateway.assistant.grounding.lexicon import lexicon
+from services.gateway.assistant.grounding.rules import (
+    MONEY_OFF,
+    Clause,
+    anchors,
+    clause_of,
+    is_condition,
+    role,
+    states_nothing,
+)
+from services.gateway.assistant.grounding.statement import Statement
+from services.gateway.assistant.grounding.support import OF_ITEMS, Support
+from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocabulary, words
+
+_STARTS = re.compile(r"[算起]|开始|生效|\b(?:start|begin|run|count)")
+_BEGINNING = frozenset({"warranty", "deliver", "ship"})
+_EVEN = re.compile(r"即使|即便|就算|无论|不论|不管|\beven\b|\bregardless\b")
+_OWN = re.compile(r"(?:\b(?:your|the|this|that|those|these|my)|[您这那该此]的?|这款|这个|那个)\s*$")
+_ASCRIBED = re.compile(
+    r"(?:\b(?:is|are|has|have|with|supports?|includes?|comes?)(?: \w+)?"
+    r"|[是有带能含配]|可以|支持|具备|具有)\s*$"
+)
+"""What makes the word behind it a statement on the one before it."""
+
+
+class Wording:
+    """Checks the words of units."""
+
+    def __init__(self, known: Known, support: Support) -> None:
+        self._known = known
+        self._support = support
+
+    def fault(
+        self, said: Statement, conditions: Mapping[str, bool], before: Clause | None
+    ) -> Fault | None:
+        """Return the first word of a unit that nothing accounts for.
+
+        Args:
+            said: the unit.
+            conditions: under which it holds, by the units before it.
+            before: the unit before it, in the same sentence.
+        """
+        found = self._loaded(said) + self._terms(said, before)
+        if not found:
+            return self._misdated(said) or _invented_reason(said)
+        clause = self._clause(said, conditions, before)
+        verdict = policy.judge(clause, found, self._known.question, self._known.rules())
+        if not verdict.fault or (not verdict.known and all(self._own(w, said) for w in found)):
+            return _invented_reason(said)
+        return Fault("policy" if verdict.known else "unsupported", verdict.fault)
+
+    def _loaded(self, said: Statement) -> list[Word]:
+        """Return the words that need support."""
+        rest = vocabulary().idioms.sub(lambda found: "\0" * len(found[0]), said.rest)
+        found = [word for word in words(rest, self._known.has) if not word.light]
+        leading = is_condition(said.text) and not _EVEN.search(said.text)
+        if leading or lexicon().feeling.search(said.stated):
+            found = [word for word in found if word.known]
+        found = [w for w in found if w.names & TELLING or not self._known.has(w.text)]
+        return [w for w in found if w.known or not self._known.in_a_name(w.text)]
+
+    def _clause(
+        self, said: Statement, conditions: Mapping[str, bool], before: Clause | None
+    ) -> Clause:
+        """Read a unit as a clause of a rule."""
+        _, asked = self._known.asked()
+        numbers = said.numbers
+        facts = [c for c in numbers if not self._support.in_texts(c, said.text, before)]
+        bare = claims.blank(said.stated, [c for c in facts if c.kind != "period"])
+        clause = replace(
+            policy.naming(clause_of(bare, {**asked, **conditions}), said.named),
+            amount=self._amount(said, before),
+            facts=frozenset([*facts, *(c for c in numbers if self._support.is_fact(c, said))]),
+            counts=frozenset(n for c in numbers if c.kind in OF_ITEMS for n in c.numbers),
+        )
+        if states_nothing(said.stated, clause.names):
+            return policy.without_outcome(clause)
+        return clause if before is None else policy.following(clause, before)
+
+    def _amount(self, said: Statement, before: Clause | None) -> Decimal | None:
+        """Return the price that a unit, or the one before it, speaks of."""
+        stated = [
+            number
+            for claim in (*said.numbers, *(before.numbers if before else ()))
+            if claim.kind == "money"
+            and (self._support.is_fact(claim, said) or self._support.calculated(claim, said))
+            for number in claim.numbers
+        ]
+        return stated[0] if len(set(stated)) == 1 else None
+
+    def _misdated(self, said: Statement) -> Fault | None:
+        """Find a wrong event from which something counts, where no other word tells the rule."""
+        since = anchors(said.stated)
+        if not since or not _STARTS.search(said.stated):
+            return None
+        clause = clause_of(said.stated, {})
+        rules = [r for r in self._known.rules() if r.names & clause.names & _BEGINNING]
+        dated = [rule for rule in rules if anchors(rule.text)]
+        for rule in dated:
+            same_day = all(
+                clause.conditions.get("next_day", value) == value
+                for one in rule.clauses
+                for name, value in one.conditions.items()
+                if name == "next_day"
+            )
+            if anchors(rule.text) & since and same_day:
+                return None
+        return Fault("policy", min(since)) if dated else None
+
+    def _terms(self, said: Statement, before: Clause | None) -> list[Word]:
+        """Return the discounts and charges in a unit, as words that a rule must have."""
+        off = any(word.names & MONEY_OFF for word in words(said.rest))
+        found = []
+        for claim in said.numbers:
+            if claim.kind == "percent":
+                found.append(Word(claim.text, frozenset({"discount"}), known=True))
+            elif not off and self._charged(claim, said, before):
+                found.append(Word(claim.text, frozenset({"charge"}), known=True))
+        return found
+
+    def _charged(self, claim: Claim, said: Statement, before: Clause | None) -> bool:
+        return (
+            claim.kind == "money"
+            and role(said.text, claim) == "amount"
+            and not self._support.is_fact(claim, said)
+            and self._support.in_texts(claim, said.text, before)
+        )
+
+    def _own(self, word: Word, said: Statement) -> bool:
+        """Tell whether a word names the customer's own thing, as they called it."""
+        at = said.rest.find(word.text)
+        in_front = said.rest[max(0, at - 16) : at]
+        if word.known or word.text not in self._known.question or _ASCRIBED.search(in_front):
+            return False
+        # "Mugs are ¥45": what the claim is made of.
+        claimed = [claim.at for claim in (*said.numbers, *said.worded)]
+        return any(at < other for other in claimed) or bool(_OWN.search(in_front))
+
+
+def _invented_reason(said: Statement) -> Fault | None:
+    """Find a reason that is no fact: tools tell what is so, never why."""
+    reason = lexicon().reason.search(said.stated)
+    if reason is None or lexicon().feeling.search(said.stated):
+        return None
+    known = any(claim.at >= reason.start() for claim in (*said.numbers, *said.worded))
+    on_rules = any(not word.light for word in words(said.rest[reason.end() :]))
+    return None if known or on_rules else Fault("unsupported", reason[0])
