@@ -57,8 +57,9 @@ test: ## every test, the end-to-end ones included (ARGS=… for pytest)
 lint: ## ruff, mypy --strict, import contracts, bandit, secrets, known vulnerabilities
 	@$(WITH) dev -- -m deploy.local.lint
 
-eval: ## golden dialogues against the running gateway: URL=… ARGS=…
-	@$(WITH) dev -- -m tests.eval --url '$(or $(URL),http://127.0.0.1:$(or $(GATEWAY_PORT),8080))' $(ARGS)
+eval: ## golden dialogues against the running gateway (URL=… ARGS=…), then rails, grounding, handoff
+	@$(WITH) dev -- -m tests.eval --url '$(or $(URL),http://127.0.0.1:$(or $(GATEWAY_PORT),8080))' $(ARGS); \
+		golden=$$?; $(WITH) dev -- -m tests.eval.judged test && exit $$golden
 
 load: ## Locust against the running gateway: URL=…
 	@$(WITH) dev -- -m tests.load $(if $(URL),--url '$(URL)') $(ARGS)

@@ -164,19 +164,16 @@ class Conversation:
         """Let whoever owns the conversation have the message."""
         verdict = verdict or self._judge(ask, turn.turns)
         if turn.held_by != "bot":
-            urgent = verdict.action == "care"
-            owner, told = await self._heard(ask, turn, urgent=urgent)
+            owner, told = await self._heard(ask, turn, self._priority(ask, turn.turns, verdict))
             if owner != "bot":
                 answer = Answer(source="agent" if owner == "agent" else "rail", owner=owner)
                 await _say(answer, told, emit)
                 return Reply(answer, ask.session_id)
         return await self._by_bot(ask, turn, verdict, emit)
 
-    async def _heard(self, ask: Ask, turn: Turn, *, urgent: bool) -> tuple[Owner, str]:
+    async def _heard(self, ask: Ask, turn: Turn, priority: Priority) -> tuple[Owner, str]:
         try:
-            return await self._takeover.hear(
-                ask.party(), turn.handoff_ticket, ask.text, urgent=urgent
-            )
+            return await self._takeover.hear(ask.party(), turn.handoff_ticket, ask.text, priority)
         except MemoryAwayError as exc:
             raise _no_ticket() from exc
 
@@ -194,7 +191,8 @@ class Conversation:
             answer = await self._by_rail(ask, turns, verdict, emit)
         elif turn is not None and answer.unanswered and turns and _unanswered(turns[-1]):
             reason: Reason = "tool_outage" if "tools" in answer.degraded else "failed_twice"
-            await self._hand_over(ask, turns, answer, reason, "normal", emit)
+            priority = self._priority(ask, turns, verdict)
+            await self._hand_over(ask, turns, answer, reason, priority, emit)
         elif verdict.action == "offer":
             await _say(answer, line(language_of(ask.text), "offer"), emit)
         answer.timings_ms["total"] = round(ask.deadline.elapsed_s() * 1000, 2)
@@ -208,7 +206,7 @@ class Conversation:
         if verdict.action != "handoff":
             await _say(answer, fixed_line(verdict, language_of(ask.text)), emit)
         if verdict.action in _TICKETS:
-            priority: Priority = "urgent" if verdict.urgent else "normal"
+            priority = self._priority(ask, turns, verdict)
             await self._hand_over(ask, turns, answer, verdict.reason or "rail", priority, emit)
         return answer
 
@@ -278,6 +276,12 @@ class Conversation:
         for turn in turns:
             earlier = [*earlier, turn.user] if turn.source in {"model", "cache"} else []
         return self._rails.check(ask.text, earlier, ask.shop.profile, language_of(ask.text))
+
+    def _priority(self, ask: Ask, turns: list[StoredTurn], verdict: Verdict) -> Priority:
+        """Return how pressing a ticket is: danger before anger, also that of the turns before."""
+        if verdict.urgent:
+            return "urgent"
+        return "high" if self._rails.angry(ask.text, [turn.user for turn in turns]) else "normal"
 
     def _note_owner(self, shop_id: str, session_id: str, owner: Owner) -> None:
         self._held.pop((shop_id, session_id), None)

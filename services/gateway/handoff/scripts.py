@@ -65,22 +65,25 @@ return {ARGV[1], 'waiting'}
 )
 
 # KEYS: handoff, ticket, log, tickets, desk
-# ARGV: TTL s, entry, '1' urgent, contact ('' = none)
-# A message of the customer while a ticket is open. Returns the owner; 'bot' when there is none.
+# ARGV: TTL s, entry, rank of the priority that the message asks for, that priority, contact
+#       ('' = none)
+# A message of the customer while a ticket is open; it may raise the ticket's priority and never
+# lowers it. Returns the owner; 'bot' when there is none.
 HEAR = (
     _COMMON
     + """
-local t = redis.call('HMGET', KEYS[2], 'state', 'id', 'opened_at')
+local t = redis.call('HMGET', KEYS[2], 'state', 'id', 'opened_at', 'rank')
 if not t[1] or t[1] == 'resolved' then
   redis.call('DEL', KEYS[1])
   return 'bot'
 end
 redis.call('RPUSH', KEYS[3], ARGV[2])
 redis.call('HSET', KEYS[2], 'changed_at', whole(now()))
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], 'contact', ARGV[4]) end
-if ARGV[3] == '1' then
-  redis.call('HSET', KEYS[2], 'priority', 'urgent', 'rank', t[3])
-  if t[1] == 'waiting' then redis.call('ZADD', KEYS[4], t[3], t[2]) end
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[2], 'contact', ARGV[5]) end
+local rank = ARGV[3] * 1e13 + t[3]
+if rank < tonumber(t[4]) then
+  redis.call('HSET', KEYS[2], 'priority', ARGV[4], 'rank', whole(rank))
+  if t[1] == 'waiting' then redis.call('ZADD', KEYS[4], whole(rank), t[2]) end
 end
 keep(ARGV[1], KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 tell(KEYS[5], ARGV[1], 'message', {ticket = t[2], entry = cjson.decode(ARGV[2])})

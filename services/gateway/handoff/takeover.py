@@ -91,9 +91,15 @@ class Takeover:
         return line(party.language, "failed_twice" if reason == "failed_twice" else "opened")
 
     async def hear(
-        self, party: Party, ticket_id: str, message: str, *, urgent: bool
+        self, party: Party, ticket_id: str, message: str, priority: Priority
     ) -> tuple[Owner, str]:
         """Pass a message on to the ticket; return the owner, and what the customer is told.
+
+        Args:
+            party: whose it is.
+            ticket_id: the ticket.
+            message: the message.
+            priority: what the ticket has from now on, unless it has a higher one.
 
         Raises:
             MemoryAwayError: Redis is away; the message was not passed on.
@@ -104,7 +110,7 @@ class Takeover:
             party.session_id,
             ticket_id,
             self._masker.mask(message),
-            urgent=urgent,
+            priority=priority,
             contact=contact,
         )
         told = "contact" if contact and owner == "waiting" else owner

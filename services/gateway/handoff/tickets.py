@@ -146,7 +146,7 @@ class TicketBook:
         ticket_id: str,
         text: str,
         *,
-        urgent: bool,
+        priority: Priority,
         contact: str,
     ) -> Owner:
         """Add a customer's message to an open ticket.
@@ -156,7 +156,7 @@ class TicketBook:
             session_id: the conversation.
             ticket_id: its ticket.
             text: the message, masked.
-            urgent: whether the ticket becomes urgent by it.
+            priority: what the ticket has from now on, unless it has a higher one.
             contact: how to reach the customer, if the message says so.
 
         Returns:
@@ -172,7 +172,7 @@ class TicketBook:
                 f"{shop}tickets",
                 f"{shop}desk",
             ),
-            (TICKET_TTL_S, _entry("customer", text), int(urgent), contact),
+            (TICKET_TTL_S, _entry("customer", text), _RANKS[priority], priority, contact),
         )
         return _OWNERS[owner]
 

@@ -8,10 +8,9 @@ import base64
 import binascii
 import re
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +18,8 @@ import yaml
 
 from services.gateway.assistant.observer import Observer
 from services.gateway.identity.shops import Language, ShopProfile
+from services.gateway.safety.classifier import Label, features, pieces, trained
+from services.gateway.safety.folding import folded
 
 Action = Literal["pass", "offer", "handoff", "care", "refuse"]
 Reason = Literal["", "customer_asked", "keyword", "anger", "rail"]
@@ -27,9 +28,13 @@ STRONG, MILD = 2, 1
 ANGRY = 2
 """Points in the new message alone, or together with half of the points of those before."""
 LOOKED_BACK = 3
+LENIENCE = 1.5
+"""How far below its threshold a score may be where a pattern was found as well."""
+DOUBT = 1.0
+"""What the form of a question adds to its score."""
+MILDER = 1.0
+"""How far below its threshold a score is a sign of anger, if not enough alone."""
 
-_INVISIBLE = re.compile(r"[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
-_HAN_GAP = re.compile(r"(?<=[\u4e00-\u9fff])[\s.*_·-]{1,3}(?=[\u4e00-\u9fff])")
 _LEET = str.maketrans("013457@$", "oieastas")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,4000}={0,2}")
 
@@ -70,11 +75,11 @@ class InputRails:
             profile: the shop's, with its keywords.
             language: of the message, for the books.
         """
-        rules, said = self._rules, folded(text)
+        rules, said = self._rules, _Said(text)
         keywords = profile.rails.keywords
         rails: tuple[tuple[str, Callable[[], Verdict | None]], ...] = (
             ("harm", lambda: rules.harm(said)),
-            ("injection", lambda: rules.injection(said, text)),
+            ("injection", lambda: rules.injection(said)),
             ("person", lambda: rules.person(said)),
             ("keywords", lambda: rules.keyword(said, keywords)),
             ("anger", lambda: rules.anger(said, earlier)),
@@ -88,9 +93,44 @@ class InputRails:
                 return verdict
         return PASS
 
+    def angry(self, text: str, earlier: Sequence[str]) -> bool:
+        """Tell whether a customer is or just was angry, whatever the message asks for."""
+        return self._rules.points([*earlier[-LOOKED_BACK:], text]) >= ANGRY
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A message, as patterns and classifiers read it."""
+
+    text: str
+    scores: dict[Label, float] = field(default_factory=dict)
+
+    @cached_property
+    def plain(self) -> str:
+        return folded(self.text)
+
+    @cached_property
+    def parts(self) -> list[frozenset[str]]:
+        return [features(piece) for piece in dict.fromkeys(pieces(self.plain))]
+
+    def score(self, label: Label) -> float:
+        """Return how far above a label's threshold the message is."""
+        if label not in self.scores:
+            self.scores[label] = trained().score(label, self.parts)
+        return self.scores[label]
+
+    def mostly(self, label: Label, *others: Label) -> float:
+        """Return a label's score, or what is below all thresholds where another's is higher."""
+        score = self.score(label)
+        return score if score >= max(map(self.score, others)) else min(score, -0.01)
+
 
 class _Rules:
-    """The patterns, compiled, and what a match of each means."""
+    """What patterns and classifiers together mean.
+
+    A classifier decides, and a pattern lowers what it asks for; only marks and codes that no
+    customer writes by chance decide alone.
+    """
 
     def __init__(self, data: dict[str, Any]) -> None:
         person, keyword, harm, anger = (
@@ -102,6 +142,10 @@ class _Rules:
         self._negated, self._question, self._demand = (
             _either(*keyword[name].values()) for name in ("negated", "question", "demand")
         )
+        self._topics = {
+            name: (frozenset(topic["keywords"]), _either(topic["zh"], topic["en"]))
+            for name, topic in keyword["topics"].items()
+        }
         self._injection = _either(*injection["zh"], *injection["en"])
         self._markup = _either(*injection["markup"])
         self._self, self._threat, self._harmless = (
@@ -109,49 +153,73 @@ class _Rules:
         )
         self._strong, self._mild = (_either(*anger[name].values()) for name in ("strong", "mild"))
 
-    def harm(self, said: str) -> Verdict | None:
-        said = self._harmless.sub(" ", said)
+    def harm(self, said: _Said) -> Verdict | None:
+        plain = self._harmless.sub(" ", said.plain)
         for rail, pattern in (("self", self._self), ("threat", self._threat)):
-            if pattern.search(said):
+            score = said.mostly(rail, "anger", "want", "person")
+            if _likely(score, sure=pattern.search(plain) is not None):
                 return Verdict(rail, "care", "rail", urgent=True)
         return None
 
-    def injection(self, said: str, text: str) -> Verdict | None:
-        shapes = [said, said.translate(_LEET), *map(folded, _decoded(text))]
-        if any(self._injection.search(one) or self._markup.search(one) for one in shapes):
-            return Verdict("injection", "refuse", "")
+    def injection(self, said: _Said) -> Verdict | None:
+        hidden = [_Said(one) for one in _decoded(said.text)]
+        for one in (said, *hidden):
+            shapes = (one.plain, one.plain.translate(_LEET))
+            found = any(map(self._injection.search, shapes))
+            score = one.mostly("injection", "person", "anger", "want")
+            if self._markup.search(one.plain) or _likely(score, sure=found):
+                return Verdict("injection", "refuse", "")
         return None
 
-    def person(self, said: str) -> Verdict | None:
-        if self._person.search(said) and not self._person_not.search(said):
+    def person(self, said: _Said) -> Verdict | None:
+        sure = self._person.search(said.plain) and not self._person_not.search(said.plain)
+        if _likely(said.score("person"), sure=bool(sure)):
             return Verdict("person", "handoff", "customer_asked")
         return None
 
-    def keyword(self, said: str, keywords: Sequence[str]) -> Verdict | None:
-        for word in keywords:
-            found = _keyword(word).search(said)
-            if not found or self._negated.search(said[max(0, found.start() - 32) : found.start()]):
-                continue
-            asks = self._question.search(said) and not self._demand.search(said)
-            return Verdict("keywords", "offer" if asks else "handoff", "keyword")
-        return None
+    def keyword(self, said: _Said, keywords: Sequence[str]) -> Verdict | None:
+        want, ask = said.score("want"), said.score("ask")
+        found = [hit for word in keywords if (hit := _keyword(word).search(said.plain))]
+        named = [hit for hit in found if not self._denied(said.plain, hit)]
+        if not named and (found or want < max(0, ask) or not self._meant(said.plain, keywords)):
+            return None  # A question gets an offer by one of the shop's own words alone.
+        question, demand = self._question.search(said.plain), self._demand.search(said.plain)
+        if question and not demand:
+            ask += DOUBT
+        elif named and max(want, ask) < 0:
+            want = 0.0
+        return Verdict("keywords", "handoff" if want >= max(0, ask) else "offer", "keyword")
 
-    def anger(self, said: str, earlier: Sequence[str]) -> Verdict | None:
+    def anger(self, said: _Said, earlier: Sequence[str]) -> Verdict | None:
         now = self._points(said)
-        before = sum(self._points(folded(one)) for one in earlier[-LOOKED_BACK:])
+        before = self.points(earlier[-LOOKED_BACK:]) if now else 0
         if now and now + before / 2 >= ANGRY:
             return Verdict("anger", "offer", "anger")
         return None
 
-    def _points(self, said: str) -> int:
-        strong, mild = self._strong.findall(said), self._mild.findall(said)
-        return STRONG * len(strong) + MILD * len(mild)
+    def points(self, texts: Sequence[str]) -> int:
+        """Return the points of several messages together."""
+        return sum(self._points(_Said(text)) for text in texts)
+
+    def _denied(self, plain: str, found: re.Match[str]) -> bool:
+        before = plain[max(0, found.start() - 32) : found.start()]
+        return self._negated.search(before) is not None
+
+    def _meant(self, plain: str, keywords: Sequence[str]) -> bool:
+        """Tell whether a message is about something that a shop's keywords stand for."""
+        own = {folded(word) for word in keywords}
+        return any(own & words and about.search(plain) for words, about in self._topics.values())
+
+    def _points(self, said: _Said) -> int:
+        score = said.score("anger")
+        if _likely(score, sure=self._strong.search(said.plain) is not None):
+            return STRONG
+        mild = self._mild.search(said.plain) is not None
+        return MILD if _likely(score + MILDER, sure=mild) else 0
 
 
-def folded(text: str) -> str:
-    """Return a text as the patterns expect it: one width and case, nothing hidden or spread out."""
-    plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold().replace("’", "'")
-    return _HAN_GAP.sub("", plain)
+def _likely(score: float, *, sure: bool) -> bool:
+    return score >= -LENIENCE if sure else score >= 0
 
 
 def fixed_line(verdict: Verdict, language: Language) -> str:
@@ -161,9 +229,9 @@ def fixed_line(verdict: Verdict, language: Language) -> str:
 
 @lru_cache(maxsize=4096)
 def _keyword(word: str) -> re.Pattern[str]:
-    """Return what finds a shop's keyword: a whole word, where its script has words."""
+    """Return what finds a shop's keyword: a whole word in any form, where its script has words."""
     plain = re.escape(folded(word))
-    return re.compile(rf"\b{plain}\b" if word.isascii() else plain)
+    return re.compile(rf"\b{plain}(?:s|d|ed|ing|able)?\b" if word.isascii() else plain)
 
 
 def _either(*patterns: str) -> re.Pattern[str]:

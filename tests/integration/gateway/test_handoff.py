@@ -86,6 +86,22 @@ def test_who_asks_for_a_person_gets_one_and_the_bot_is_silent(
     assert texts == [PLEASE, "耳机多少钱？"]
 
 
+def test_an_angry_customers_ticket_is_more_pressing(
+    client: Client, desk: Desk, model: FakeModel
+) -> None:
+    model.always(say("好的。"))
+    angry = "你们这群骗子，垃圾店铺，气死我了！"
+    client.chat(PLEASE, session="calm", customer="bob")
+    client.chat(angry, session="angry", customer="alice")
+    client.chat(PLEASE, session="angry", customer="alice")
+    assert [(t["session_id"], t["priority"]) for t in desk.get().json()["tickets"]] == [
+        ("angry", "high"),
+        ("calm", "normal"),
+    ]
+    client.chat(angry, session="calm", customer="bob")
+    assert {t["priority"] for t in desk.get().json()["tickets"]} == {"high"}
+
+
 def test_an_agent_sees_what_was_said_and_found(
     client: Client, desk: Desk, model: FakeModel
 ) -> None:

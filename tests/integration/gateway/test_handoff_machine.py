@@ -20,7 +20,7 @@ from services.gateway.api.metrics import Metrics
 from services.gateway.assistant.deadline import Deadline
 from services.gateway.assistant.types import Owner, StoredTurn
 from services.gateway.errors import ConflictError, ForbiddenError, GatewayError
-from services.gateway.handoff.tickets import Entry, NewTicket, TicketBook, Verb
+from services.gateway.handoff.tickets import Entry, NewTicket, Priority, TicketBook, Verb
 from services.gateway.identity.agents import Agent
 from services.gateway.sessions.redis_port import RedisPort, connect
 from services.gateway.sessions.store import Limits, SessionBook
@@ -30,6 +30,7 @@ from tests.support.shops import agent_entry
 
 SESSIONS = st.sampled_from(["s1", "s2", "s3"])
 AGENTS = st.sampled_from(["mei", "bo", "lin"])
+PRIORITIES: list[Priority] = ["urgent", "high", "normal"]
 
 
 def _agent(name: str) -> Agent:
@@ -48,6 +49,7 @@ class Handoff(RuleBasedStateMachine):
         self.owner: dict[str, Owner] = {}
         self.ticket: dict[str, str] = {}
         self.claimed_by: dict[str, str] = {}
+        self.priority: dict[str, Priority] = {}
         self.said: dict[str, list[str]] = {}
         self.count = 0
 
@@ -71,17 +73,17 @@ class Handoff(RuleBasedStateMachine):
         self._server.stop()
         self._folder.cleanup()
 
-    async def _speak(self, session: str, text: str) -> Owner:
+    async def _speak(self, session: str, text: str, priority: Priority) -> Owner:
         """What the gateway does with a customer's message."""
         turn = await self.sessions.open("demo", session, "alice", Deadline(5))
         owner: Owner = turn.held_by
         if owner != "bot":
             owner = await self.tickets.hear(
-                "demo", session, turn.handoff_ticket, text, urgent=False, contact=""
+                "demo", session, turn.handoff_ticket, text, priority=priority, contact=""
             )
         elif text == "person":
             new = NewTicket(
-                session_id=session, customer="alice", priority="normal", reason="customer_asked",
+                session_id=session, customer="alice", priority=priority, reason="customer_asked",
                 language="en", out_of_hours=False, summary="", facts=[],
                 transcript=[Entry("customer", text, "")],
             )  # fmt: skip
@@ -90,14 +92,16 @@ class Handoff(RuleBasedStateMachine):
         await self.sessions.save(turn, StoredTurn(text, owner))
         return owner
 
-    @rule(session=SESSIONS, wants=st.booleans())
-    def customer_speaks(self, session: str, wants: bool) -> None:
+    @rule(session=SESSIONS, wants=st.booleans(), priority=st.sampled_from(PRIORITIES))
+    def customer_speaks(self, session: str, wants: bool, priority: Priority) -> None:
         self.count += 1
         before = self.owner.get(session, "bot")
         text = "person" if wants else f"m{self.count}"
         expected: Owner = "waiting" if before == "bot" and wants else before
-        assert self.run(self._speak(session, text)) == expected
+        assert self.run(self._speak(session, text, priority)) == expected
         if expected != "bot":
+            known = [self.priority[session]] if before != "bot" else []
+            self.priority[session] = min([*known, priority], key=PRIORITIES.index)
             self.said[session] = [*(self.said.get(session, []) if before != "bot" else []), text]
         self.owner[session] = expected
 
@@ -169,6 +173,13 @@ class Handoff(RuleBasedStateMachine):
         for session, ticket in open_ones.items():
             assert ticket.state == self.owner[session]
             assert ticket.id == self.ticket[session]
+            assert ticket.priority == self.priority[session]
+
+    @invariant()
+    def the_most_pressing_waits_at_the_top(self) -> None:
+        listed = self.run(self.tickets.waiting_and_claimed("demo"))
+        ranks = [PRIORITIES.index(one.priority) for one in listed if one.state == "waiting"]
+        assert ranks == sorted(ranks)
 
     @invariant()
     def nothing_acknowledged_is_lost(self) -> None:
