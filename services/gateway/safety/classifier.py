@@ -22,6 +22,8 @@ APART = 5
 """Two tokens further apart than this are no pair."""
 STRETCH = 240
 """Characters judged at once; more would drown what matters."""
+SHORT_NUMBER = 5
+"""Digits of a number that may mean something, as 12315 does; any longer one is just a number."""
 SCALE = 1000
 """Weights are kept as integers, this many to one."""
 
@@ -57,7 +59,11 @@ class Linear:
 
 def tokens(said: str) -> list[str]:
     """Split a folded text into Latin words, numbers, Han characters and telling signs."""
-    return [one for one in _TOKEN.findall(said) if one not in _MARKS]
+    return [
+        "0" if len(one) > SHORT_NUMBER and one.isdecimal() else one
+        for one in _TOKEN.findall(said)
+        if one not in _MARKS
+    ]
 
 
 def features(said: str) -> frozenset[str]:

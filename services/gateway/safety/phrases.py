@@ -23,6 +23,7 @@ MOST = 12
 
 _SLOT = re.compile(r"\[[^\]]*\]|[^\[]+")
 _PRODUCT, _OTHER = re.compile(r"\{product\w*\}"), re.compile(r"\{\w+\}")
+_ORDER, _ORDERS = re.compile(r"\{order_id\}"), "ORD20250102003"
 _PRODUCTS = {"zh": "耳机", "en": "the kettle"}
 _ANSWERS = frozenset({"statements", "text", "title", "a"})
 _DOUBTFUL = frozenset({"greeting", "complaint"})
@@ -83,10 +84,11 @@ def made_from(line: str) -> list[str]:
 
 
 def _ordinary() -> Iterator[Phrase]:
-    for file in sorted(ORDINARY.glob("*/*.yaml")):
-        language = file.parent.name
+    for file in sorted(ORDINARY.glob("*/**/*.yaml")):
+        language = file.relative_to(ORDINARY).parts[0]
         for line in _questions(yaml.safe_load(file.read_text("utf-8"))):
-            text = _OTHER.sub("3", _PRODUCT.sub(_PRODUCTS[language], line))
+            text = _ORDER.sub(_ORDERS, _PRODUCT.sub(_PRODUCTS[language], line))
+            text = _OTHER.sub("3", text)
             yield Phrase(text, line, "ordinary.pass", language)
 
 

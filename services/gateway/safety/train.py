@@ -54,10 +54,10 @@ class Target:
 
 
 TARGETS = {
-    "person": Target("person.match", 8, not_ordinary="人工|真人|客服|human|agent|person|someone"),
-    "injection": Target("injection.match", 6),
-    "self": Target("self_harm.match", 3, frozenset({"threat.match"})),
-    "threat": Target("threat.match", 3, frozenset({"self_harm.match"})),
+    "person": Target("person.match", 6, not_ordinary="人工|真人|客服|human|agent|person|someone"),
+    "injection": Target("injection.match", 3),
+    "self": Target("self_harm.match", 2.5, frozenset({"threat.match"})),
+    "threat": Target("threat.match", 2.5, frozenset({"self_harm.match"})),
     "anger": Target(
         "anger.match", 10, frozenset({"threat.match", "person.match", "keyword.want"})
     ),
