@@ -18,7 +18,7 @@ import yaml
 
 from services.gateway.assistant.observer import Observer
 from services.gateway.identity.shops import Language, ShopProfile
-from services.gateway.safety.classifier import Label, features, pieces, trained
+from services.gateway.safety.classifier import Label, features, pieces, tokens, trained
 from services.gateway.safety.folding import folded
 
 Action = Literal["pass", "offer", "handoff", "care", "refuse"]
@@ -116,7 +116,9 @@ class _Said:
     def score(self, label: Label) -> float:
         """Return how far above a label's threshold the message is."""
         if label not in self.scores:
-            self.scores[label] = trained().score(label, self.parts)
+            score = trained().score(label, self.parts)
+            # One word says too little to go by, unless a pattern knows it.
+            self.scores[label] = score if len(tokens(self.plain)) > 1 else min(score, -0.01)
         return self.scores[label]
 
     def mostly(self, label: Label, *others: Label) -> float:

@@ -1,6 +1,7 @@
 import base64
 
 import pytest
+from msgspec.structs import replace
 
 from services.gateway.identity.shops import ShopProfile, ShopRails, ShopText
 from services.gateway.safety.rails import InputRails, Verdict, fixed_line
@@ -54,9 +55,19 @@ def test_keywords_tell_a_request_from_a_question(text: str, action: str) -> None
     assert judged(text).action == action
 
 
+def test_a_keyword_stands_for_its_matter_in_other_words() -> None:
+    assert judged("把钱退给我").action == "handoff"
+    assert judged("give me my money back").action == "handoff"
+    assert judged("see you in court").action == "handoff"
+    only = replace(PROFILE, rails=ShopRails(("律师", "lawyer")))
+    for text, action in (("把钱退给我", "pass"), ("see you in court", "handoff")):
+        assert InputRails(Books()).check(text, (), only, "zh").action == action
+
+
 @pytest.mark.parametrize(
     "text",
     ["转人工", "麻烦给我找个真人", "别拿机器人糊弄我", "让你们经理来", "人工客服在吗",
+     "有没有活的啊", "喊你们领导来", "get me someone with a pulse",
      "can I talk to a human", "agent please", "connect me to a real person", "no more bots"],
 )  # fmt: skip
 def test_who_asks_for_a_person_gets_one(text: str) -> None:
@@ -122,11 +133,12 @@ def test_figures_of_speech_are_no_harm(text: str) -> None:
 
 
 def test_anger_grows_over_turns() -> None:
-    assert judged("太差了").action == "pass"
-    assert judged("太差了", "什么破玩意", "有没有人管").action == "offer"
+    assert judged("无语").action == "pass"
+    assert judged("无语", "什么破玩意", "有没有人管").action == "offer"
     assert judged("订单到哪了", "什么破玩意", "垃圾").action == "pass"
     assert judged("你们就是骗子").reason == "anger"
     assert judged("太好用了！！！谢谢").action == "pass"
+    assert judged("again").action == "pass"  # one word says too little
 
 
 def test_the_gravest_matter_comes_first_and_every_rail_is_counted() -> None:
