@@ -56,8 +56,8 @@ class Target:
 TARGETS = {
     "person": Target("person.match", 6, not_ordinary="人工|真人|客服|human|agent|person|someone"),
     "injection": Target("injection.match", 3),
-    "self": Target("self_harm.match", 2.5, frozenset({"threat.match"})),
-    "threat": Target("threat.match", 2.5, frozenset({"self_harm.match"})),
+    "self": Target("self_harm.match", 4, frozenset({"threat.match"})),
+    "threat": Target("threat.match", 4, frozenset({"self_harm.match"})),
     "anger": Target(
         "anger.match", 10, frozenset({"threat.match", "person.match", "keyword.want"})
     ),
@@ -117,7 +117,7 @@ def fitted(corpus: Corpus, truth: Bools, chosen: Bools) -> LogisticRegression:
     weight = corpus.line_share**0.5 * np.where(corpus.kinds == "ordinary.pass", ORDINARY, 1.0)
     share = weight[chosen & ~truth].sum() / weight[chosen & truth].sum() * SHARE
     weight = np.where(truth, weight * share, weight)
-    model = LogisticRegression(C=STRENGTH, solver="liblinear", tol=1e-3)
+    model = LogisticRegression(C=STRENGTH, solver="liblinear", tol=1e-3, random_state=0)
     model.fit(corpus.whole[chosen], truth[chosen], sample_weight=weight[chosen])
     sizes = np.abs(model.coef_[0])
     model.coef_[0][sizes < np.partition(sizes, -KEPT)[-KEPT]] = 0
