@@ -13,8 +13,6 @@ ACTIONS = {"handoff", "offer", "refuse", "care", "pass"}
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("name", ["rails", "grounding", "handoff", "lies"])
 def test_cases_are_many_and_each_has_a_name_of_its_own(split: Split, name: str) -> None:
-    if (split, name) == ("development", "lies"):
-        pytest.skip("lies are played of the test split alone")
     names = [case["id"] for case in cases(split, name)]
     assert len(names) >= {"rails": 400, "grounding": 200, "handoff": 60, "lies": 100}[name]
     assert len(set(names)) == len(names)
