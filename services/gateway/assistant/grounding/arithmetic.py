@@ -28,6 +28,8 @@ class Sums:
     """Amounts in the shop's texts, to be added to a price or compared with it."""
     offs: Collection[Decimal]
     """Percentages off in the shop's texts."""
+    cuts: Collection[tuple[Decimal, Decimal]] = ()
+    """Amounts off in the shop's texts, each with the price from which on it is given."""
 
     def give(self, claim: Claim, text: str) -> bool:
         """Tell whether a number is a total or a difference that its text may speak of.
@@ -44,7 +46,13 @@ class Sums:
         values = [value for s in products for value in sorted(decimals(s.values(field)))[:1]]
         if lexicon().difference.search(text) and number in self._gaps(values, money=money) - {0}:
             return True
-        if field == "warranty_months" or _OF_AN_ORDER.search(text):
+        if field == "warranty_months":
+            return (
+                bool(lexicon().total.search(text)) and number - values[0] in self.fees
+                if values
+                else False
+            )
+        if _OF_AN_ORDER.search(text):
             return False
         found = self._totals(values) if money else _sums(values, [Decimal(1)])
         return number in found and bool(self.counts or lexicon().total.search(text))
@@ -57,7 +65,10 @@ class Sums:
         counts = self.counts[:_MOST_COUNTS]
         found = {value * count for value in values for count in counts}
         found |= _sums(values, [Decimal(1), *counts])
-        reduced = {t * (100 - off) / 100 for t in [*found, *values] for off in self.offs}
+        reduced = {
+            total - cut for total in [*found, *values] for bound, cut in self.cuts if total >= bound
+        }
+        reduced |= {t * (100 - off) / 100 for t in [*found, *values] for off in self.offs}
         return found | reduced | {total + fee for total in [*found, *values] for fee in self.fees}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from services.gateway.assistant.grounding import weekdays
 from services.gateway.assistant.grounding.lexicon import Lexicon, lexicon
 from services.gateway.assistant.grounding.vocabulary import vocabulary
 
@@ -32,7 +33,7 @@ _PERIOD_UNIT = (
     r"|(?:business|working|calendar)\s+days?|days?|hours?|hrs?|weeks?|months?|years?|minutes?|mins?)"
 )
 _COUNT_UNIT = (
-    r"(?:件|个|台|只|双|套|盒|瓶|包|把|张|条|种|款|项|支|副|部|份|箱|袋|位|枚|本|根|顶|床|组|档|级|倍|次|单|笔|片|罐|杯|颗|粒|人"
+    r"(?:盏|辆|架|扇|面|幅|束|株|棵|串|捆|卷|桶|筒|壶|碗|筐|篮|提|听|管|枝|块|座|期|件|个|台|只|双|套|盒|瓶|包|把|张|条|种|款|项|支|副|部|份|箱|袋|位|枚|本|根|顶|床|组|档|级|倍|次|单|笔|片|罐|杯|颗|粒|人"
     r"|units?|pieces?|pcs|items?|colou?rs|sizes|options|kinds|versions|packs?|boxes|sets?|pairs?"
     r"|copies|bottles?|bags?|times)"
 )
@@ -57,6 +58,7 @@ _SOURCES: tuple[tuple[Kind, str], ...] = (
     ("date", r"(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})(?!\d)[日号]?"),
     ("date", r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"),
     ("date", r"(?<![\d/.])(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})(?!\d)"),
+    ("date", r"每个?月\s*(?P<d>\d{1,2})[日号]"),
     ("date", rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+(?P<y>\d{{4}}))?"),
     ("date", rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+(?P<y>\d{{4}}))?"),
     ("clock", r"(?<!\d)(?P<h>\d{1,2})(?:[:.](?P<min>\d{2}))?\s*(?:(?P<pm>p)|a)\.?m\b\.?"),
@@ -70,12 +72,23 @@ _SOURCES: tuple[tuple[Kind, str], ...] = (
     ),
     ("clock", rf"{_HALF}?\s*(?<!\d)(?P<h>\d{{1,2}}):(?P<min>\d{{2}})(?::\d{{2}})?"),
     ("identifier", r"(?<![a-z0-9])(?=[a-z0-9-]*\d{5})[a-z0-9]+(?:-[a-z0-9]+)*"),
+    # GH0099, R-2201: short ones have letters.
+    (
+        "identifier",
+        r"(?<![a-z0-9])(?!(?:usd|cny|rmb|eur|gbp)\d)[a-z]{1,4}-?\d{3,}(?:-[a-z0-9]+)*(?![a-z0-9]|\s*(?:元|块|yuan|rmb|usd|cny))",
+    ),
     ("money", rf"{_CURRENCY_BEFORE}\s*{_N}(?:{_TO}{_CURRENCY_BEFORE}?\s*{_N2})?"),
     ("money", rf"{_N}(?:{_TO}{_N2})?\s*{_CURRENCY_AFTER}"),
+    ("percent", r"(?P<half>半价|对折|\bhalf[- ]pric(?:e|ed)\b|\bhalf off\b)"),
     ("percent", rf"{_N}\s*(?:%|percent|per cent|(?P<rest>折))"),
     ("period", rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
     ("quantity", rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
     ("stock_count", rf"{_N}\s*{_COUNT_UNIT}?\s*{_IN_STOCK}"),
+    (
+        "stock_count",
+        rf"(?:只剩|仅剩|就剩|剩下?|最后)(?:下|了|最后|这)*\s*{_N}\s*{_COUNT_UNIT}(?<!次)(?<!步)(?!订单|券)",
+    ),
+    ("stock_count", r"\b(?P<last>(?:the|our) (?:very )?last (?:one\b|unit\b|piece\b|pair\b|\0))"),
     ("stock_count", rf"{_STOCK_WORD}\s*{_N}{_NO_ORDERS}"),
     ("quantity", rf"{_N}\s*{_COUNT_UNIT}"),
     ("number", _N),
@@ -129,6 +142,10 @@ def _numeric(kind: Kind, found: re.Match[str]) -> Claim:
         numbers = tuple(number * factor for number in numbers)
     elif kind == "money":
         what = currency(found[0])
+    elif groups.get("half") and kind == "percent":
+        numbers = (Decimal(50),)
+    elif groups.get("last"):
+        numbers = (Decimal(1),)
     elif groups.get("rest"):  # 九折 is 10 % off, and so is 90折.
         numbers = tuple(100 - (n * 10 if n < 10 else n) for n in numbers)
     denied = bool(_DENIED.search(found.string, max(0, found.start() - 24), found.start()))
@@ -174,9 +191,8 @@ def worded_claims(text: str) -> Iterator[Claim]:
     words = lexicon()
     if done := words.actions.search(text):
         yield Claim("action", done.start(), done[0])
-    if words.promised.search(text):
-        for found in words.relative_days.finditer(text):
-            yield Claim("relative_day", found.start(), found[0], what=found[0])
+    for found in words.relative_days.finditer(text):
+        yield Claim("relative_day", found.start(), found[0], what=found[0])
     places = list(_places(text, words))
     yield from places
     # A product that "is shipped from" somewhere is no parcel.
@@ -197,15 +213,29 @@ def _stock(text: str, words: Lexicon) -> Iterator[Claim]:
     gone = list(words.gone.finditer(text))
     for found in gone:
         what = "there" if _negated(text, found.start(), words) else "gone"
-        yield Claim("stock", found.start(), found[0], what=what)
+        if not words.condition_before.search(_clause_before(text, found.start(), 40)):
+            yield Claim("stock", found.start(), found[0], what=what)
+    for what, pattern in (("plenty", words.plenty), ("few", words.few)):
+        for found in pattern.finditer(text):
+            if not _negated(text, found.start(), words):
+                yield Claim("stock", found.start(), found[0], what=what)
     for found in words.there.finditer(text):
         start = found.start()
         within = any(other.start() <= start < other.end() for other in gone)
-        if not within and not _NO_GOODS.search(text, max(0, start - 40), start):
+        silent = (
+            _NO_GOODS.search(text, max(0, start - 40), start)
+            or words.condition_before.search(_clause_before(text, start, 40))
+            or _KIND_OF_GOODS.match(text, start)
+        )
+        if not within and not silent:
             what = "gone" if _negated(text, start, words) else "there"
             yield Claim("stock", start, found[0], what=what)
 
 
+_KIND_OF_GOODS = re.compile(
+    r"(?:现货|有货|有库存)(?:的?(?:商品|产品|款|订单|一般|通常|情况)|的话|的,|付款|下单|在?付|拍下)"
+)
+"""现货商品付款后…: which goods a rule is about."""
 _ORDER = re.compile(r"订单|包裹|这单|快递|\border|\bparcel|\bpackage|\byour\b|您的")
 
 
@@ -224,6 +254,8 @@ def _states(text: str, words: Lexicon) -> Iterator[Claim]:
         negated = _negated(text, start, words)
         if taken[start] or (only_denied and not negated):
             continue
+        if negated and weekdays.read(_clause_before(text, start, 12)):
+            continue  # "Nothing is sent on Sundays."
         taken[start : start - length] = [True] * -length
         before = _clause_before(text, start, 40)
         conditional = words.condition_before.search(before) or words.condition_behind.match(

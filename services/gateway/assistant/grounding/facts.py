@@ -14,6 +14,8 @@ from services.gateway.assistant.grounding.lexicon import lexicon
 _ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:z|[+-]\d{2}:?\d{2})?)?"
 )
+_MANY = 20
+"""From how many pieces on "plenty" is true, and up to how many "not many left"."""
 _BEIJING = timezone(timedelta(hours=8))
 _WEEKDAYS = (
     ("周一", "星期一", "monday"), ("周二", "星期二", "tuesday"), ("周三", "星期三", "wednesday"),
@@ -109,8 +111,12 @@ def _state(claim: Claim, subject: Subject) -> bool:
 
 
 def _stock(claim: Claim, subject: Subject) -> bool:
-    there = claim.what == "there"
-    return any((number > 0) == there for number in decimals(subject.values("stock")))
+    held = decimals(subject.values("stock"))
+    if claim.what in {"plenty", "few"}:
+        return any(
+            number >= _MANY if claim.what == "plenty" else 0 < number <= _MANY for number in held
+        )
+    return any((number > 0) == (claim.what == "there") for number in held)
 
 
 def _ships_from(claim: Claim, subject: Subject) -> bool:

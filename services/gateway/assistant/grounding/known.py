@@ -9,7 +9,7 @@ from services.gateway.assistant.grounding import texts
 from services.gateway.assistant.grounding.claims import Claim, numeric_claims
 from services.gateway.assistant.grounding.evidence import Evidence
 from services.gateway.assistant.grounding.names import Names
-from services.gateway.assistant.grounding.rules import Rule, conditions_of, rules
+from services.gateway.assistant.grounding.rules import OF_ONE_CLAUSE, Rule, conditions_of, rules
 from services.gateway.assistant.grounding.texts import Line
 from services.gateway.assistant.grounding.vocabulary import stem
 
@@ -48,13 +48,13 @@ class Known:
 
     def lines(self) -> Iterator[Line]:
         """Give the sentences of the shop's texts."""
-        for text in self._evidence.texts:
+        for text in dict.fromkeys(self._evidence.texts):
             for sentence in texts.sentences(text):
                 yield texts.line_of(sentence)
 
     def rules(self) -> list[Rule]:
         """Return the shop's rules."""
-        return [rule for text in self._evidence.texts for rule in rules(text)]
+        return [rule for text in dict.fromkeys(self._evidence.texts) for rule in rules(text)]
 
     @property
     def question(self) -> str:
@@ -65,7 +65,9 @@ class Known:
         """Return the numbers in the customer's question, and the conditions it names."""
         if self._question is None:
             _, text = self.names().find(self.question[-2000:])
-            self._question = list(numeric_claims(text)), conditions_of(text)
+            conditions = conditions_of(text)
+            kept = {name: value for name, value in conditions.items() if name not in OF_ONE_CLAUSE}
+            self._question = list(numeric_claims(text)), kept
         return self._question
 
     def _read(self) -> None:

@@ -17,6 +17,8 @@ class Lexicon:
     denied: dict[str, re.Pattern[str]]
     true_when: dict[str, frozenset[str]]
     there: re.Pattern[str]
+    plenty: re.Pattern[str]
+    few: re.Pattern[str]
     gone: re.Pattern[str]
     ships_from: tuple[re.Pattern[str], ...]
     carriers: dict[str, re.Pattern[str]]
@@ -29,7 +31,6 @@ class Lexicon:
     declining: re.Pattern[str]
     relative_days: re.Pattern[str]
     universal: re.Pattern[str]
-    promised: re.Pattern[str]
     periods: dict[str, re.Pattern[str]]
     outcome: dict[str, re.Pattern[str]]
     exceptions: tuple[re.Pattern[str], ...]
@@ -62,6 +63,8 @@ def lexicon() -> Lexicon:
         denied={n: _any(s["denied"]) for n, s in data["states"].items() if "denied" in s},
         true_when={name: frozenset(s["true_when"]) for name, s in data["states"].items()},
         there=_any(data["stock"]["there"]),
+        plenty=_any(data["stock"]["plenty"]),
+        few=_any(data["stock"]["few"]),
         gone=_any(data["stock"]["gone"]),
         ships_from=tuple(re.compile(pattern, re.ASCII) for pattern in data["ships_from"]),
         carriers={name: _any(words) for name, words in data["carriers"].items()},
@@ -74,7 +77,6 @@ def lexicon() -> Lexicon:
         declining=_any(data["declining"]),
         relative_days=_any(data["relative_days"]),
         universal=_any(data["universal"]),
-        promised=_any(data["promised"]),
         currencies={name: _any(words) for name, words in data["currencies"].items()},
         periods={name: _any(words) for name, words in data["periods"].items()},
         outcome={name: _any(words) for name, words in data["outcome"].items()},

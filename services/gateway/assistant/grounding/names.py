@@ -95,12 +95,15 @@ class Names:
             if measured in self._parts:
                 yield token.start(), token.end() + 1, measured, False
             else:
-                yield from self._spots_of(token[0], token.start())
+                yield from self._spots_of(token[0], token.start(), text)
 
-    def _spots_of(self, word: str, at: int) -> Iterator[tuple[int, int, str, bool]]:
+    def _spots_of(self, word: str, at: int, text: str) -> Iterator[tuple[int, int, str, bool]]:
         part = stem(word) if word.isalpha() else word
         if part in self._parts:
-            weak = word.isdigit() or len(word) == 1 or _everyday(word) or _everyday(part)
+            # In Chinese, a Latin word is a name: "Max有货".
+            named = word.isalpha() and _HAN.search(text[max(0, at - 2) : at + len(word) + 2])
+            everyday = not named and (_everyday(word) or _everyday(part))
+            weak = word.isdigit() or len(word) == 1 or everyday
             yield at, at + len(word), part, weak
 
     def _in_han(self, run: str, start: int) -> Iterator[tuple[int, int, str, bool]]:
@@ -123,6 +126,8 @@ def _parts(name: str) -> Iterator[str]:
             spans = ((i, j) for i in range(len(word)) for j in range(i + 2, len(word) + 1))
             parts = (word[i:j] for i, j in spans)
             yield from (p for p in parts if not _everyday(p))
+            if not _everyday(f"{word[-1]}子"):
+                yield f"{word[-1]}子"  # A 蛋卷桌 is a 桌子.
         else:
             if word not in _NO_NAMES:
                 yield stem(word) if word.isalpha() else word

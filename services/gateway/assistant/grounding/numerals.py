@@ -15,9 +15,11 @@ _DIGITS = {char: value for value, char in enumerate("零一二三四五六七八
 _SCALES = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10_000, "亿": 100_000_000}
 _HAN_NUMBER = re.compile(
-    r"(?<!第)[零〇一二两俩三四五六七八九十百千万亿]{1,16}(?:点[零〇一二三四五六七八九]{1,4})?"
-    r"(?=\s*(?:多?元|块|圆|人民币|美元|折|%|件|种|款|项|个|台|只|双|套|盒|瓶|包|天|日|号|月|年|周|星期|礼拜"
-    r"|小时|钟头|分钟|分(?!之|期)|季度|工作日|次(?!销售)|单|笔|支|条|副|部|份|箱|袋|位|枚|本|根|把|张|顶|床|组|档|级|倍|片|罐|杯|颗|粒|块|米|斤|公斤|克|码|寸|升|毫升|公里|瓦|层|人|步))"
+    r"(?<!第)(?<!周)(?<!星期)(?<!礼拜)[零〇一二两俩三四五六七八九十百千万亿]{1,16}(?:点[零〇一二三四五六七八九]{1,4})?"
+    r"(?=\s*(?:多?元|块|圆|人民币|美元|折|%|件|种|款|项|个|台|只|双|套|盒|瓶|包|天|日|号"
+    r"|月|年|周|星期|礼拜|盏|辆|架|扇|面|幅|束|株|棵|串|捆|卷|桶|筒|壶|碗|筐|篮|提|听|管|枝|座|期"
+    r"|小时|钟头|分钟|分(?!之|期)|季度|工作日|次(?!销售)|单|笔|支|条|副|部|份|箱|袋|位|枚"
+    r"|本|根|把|张|顶|床|组|档|级|倍|片|罐|杯|颗|粒|块|米|斤|公斤|克|码|寸|升|毫升|公里|瓦|层|人|步))"
 )
 # "这一点" is no hour; "下午三点" is.
 _HOUR = re.compile(
@@ -36,10 +38,12 @@ _TENS = {
 }  # fmt: skip
 _WORD = "|".join([*_ONES, *_TENS, "hundred", "thousand"])
 _ENGLISH_NUMBER = re.compile(
-    rf"\b(?:(?:a\s+)?(?:{_WORD})(?:(?:\s+|-|(?<=hundred)\s+and\s+|(?<=thousand)\s+and\s+)(?:{_WORD})){{0,8}})\b"
+    rf"\b(?:(?:a\s+)?(?:{_WORD})(?:(?:\s+|-|(?<=hundred)\s+and\s+"
+    rf"|(?<=thousand)\s+and\s+)(?:{_WORD})){{0,8}})\b"
     r"(?=[\s-]*(?:yuan|rmb|cny|dollars?|bucks|euros?|pounds?|usd|eur|gbp|percent|per\s+cent"
     r"|(?:business|working|calendar)\s+days?|days?|hours?|weeks?|months?|years?|minutes?"
-    r"|units?|pieces?|pcs|items?|orders?|colou?rs|sizes|options|kinds|versions|in\s+stock|left|available|remaining))"
+    r"|units?|pieces?|pcs|items?|orders?|colou?rs|sizes|options|kinds|versions|in\s+stock"
+    r"|left|available|remaining))"
 )
 
 
@@ -74,16 +78,42 @@ def fold(text: str) -> str:
         text = half.sub(whole, text)
     text = _PERCENT.sub(lambda found: f"{_han_or_digits(found[1])}%", text)
     text = _HOUR.sub(lambda found: _han(found[0]), text)
-    text = _HAN_NUMBER.sub(lambda found: _han(found[0]), text)
+    text = _HAN_NUMBER.sub(lambda found: _apart(found) + _han(found[0]), text)
     return _folded_english(text)
 
 
+_MONTH_NAMES = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}"
+_DATE_RANGES = (
+    (re.compile(r"(\d{1,2}月)(\d{1,2})([日号]?\s*[到至~-]\s*)(?=\d{1,2}[日号])"), r"\1\2\3\1"),
+    (re.compile(rf"\b({_MONTH_NAMES} )(\d{{1,2}})( ?(?:to|through|until|-"
+    rf"|–) ?)(?=\d{{1,2}}\b(?! ?[:%]))"),
+     r"\1\2\3\1"),
+)  # fmt: skip
+"""October 1 to 7: the month is that of both days."""
+_YEAR_AND_A_HALF = re.compile(r"\b(?:an? year|(\d{1,2}|one|two|three|four"
+r"|five) years?) and a half\b"
+    r"|\b(\d{1,2}|one|two|three|four|five) and a half years?\b")  # fmt: skip
+
+
+def _months(found: re.Match[str]) -> str:
+    years = found[1] or found[2] or "1"
+    return f"{int(_ONES.get(years, 0) or years) * 12 + 6} months"
+
+
 def _folded_english(text: str) -> str:
+    for days, both in _DATE_RANGES:
+        text = days.sub(both, text)
+    text = _YEAR_AND_A_HALF.sub(_months, text)
     for half, whole in _ENGLISH_HALVES:
         text = half.sub(whole, text)
     text = _ONE.sub("1 ", text)
     text = _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
     return _ALONE.sub(lambda found: str(_english(found[0])), text)
+
+
+def _apart(found: re.Match[str]) -> str:
+    """Return what keeps a number from one before it: 169一件."""
+    return " " if found.string[found.start() - 1 : found.start()].isdigit() else ""
 
 
 def _han_or_digits(text: str) -> str:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from services.gateway.assistant.grounding import texts
+from services.gateway.assistant.grounding import texts, weekdays
 from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.rules import (
     MONEY_OFF,
+    OF_ONE_CLAUSE,
     Clause,
     Rule,
     anchors,
@@ -17,13 +18,26 @@ from services.gateway.assistant.grounding.rules import (
 )
 from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocabulary, words
 
+_LIST = 60
+"""Most characters from the first to the last entry of a list in a rule."""
+_LISTED = re.compile(r"[、,/]|[和及与或]|属于|\bor\b|\band\b")
 _JOINED = re.compile(r"[、和及并且也]|以及|同时|\b(?:and|or|also|but|while|plus)\b")
 """What joins two rules in one statement."""
+_EVEN = re.compile(
+    r"即使|即便|就算|哪怕|照样|照旧可|同样(?:可以|能|会)|一样(?:可以|能退|能换|能)"
+    r"|也(?:可以|能|照|行|没问题)"
+    r"|\beven (?:if|after|when|though|without)\b|\bstill (?:return|send|cancel|change|get"
+    r"|exchange)\b"
+)
+"""It holds where one would not think so."""
 _OUTCOME = frozenset({"free", "charge", "bear"})
+_MOST_OF_A_WEEK = 4
+"""Days from which on a statement tells all that there are: "on weekdays", not "on Monday too"."""
+_DAYS = frozenset({"weekend", "workday"})
 _PAID = _OUTCOME | {"postage", "pay"}
 _CONDITIONS = {
     "faulty": {"unwanted", "other_reason", "fault"}, "opened": {"opened", "unopened"},
-    "used": {"used", "unused"}, "human_caused": {"human_caused"},
+    "used": {"used", "unused"}, "human_caused": {"human_caused"}, "more": {"combine"},
 }  # fmt: skip
 """By condition: the matters that name it. Which pole they name is compared apart."""
 
@@ -54,6 +68,8 @@ def judge(said: Clause, found: Sequence[Word], asked: str, known: Iterable[Rule]
     )
     if not ranked or not ranked[0][0]:
         return Verdict(fault=found[0].text, known=found[0].known)
+    if any(len(some) == len(found) and _belied(said, rule) for some, _, rule in ranked):
+        return Verdict(fault=found[0].text, known=True)
     missing = Verdict()
     for covered, _, rule in ranked:
         if not covered:
@@ -68,11 +84,32 @@ def judge(said: Clause, found: Sequence[Word], asked: str, known: Iterable[Rule]
                 missing = missing if missing.fault else Verdict((), rest[0].text, rest[0].known)
                 continue
         told = (rule,) if second is None else (rule, second)
+        if said.good is not None and not any(_on_matter(said, one, asked) for one in told):
+            continue
         if not _numbers_of(said, told):
             continue
         if all(agrees(said, one, asked) for one in told) and not _too_wide(said, told):
             return Verdict(rules=told)
     return missing if missing.fault else Verdict(fault=_sign(said, found), known=True)
+
+
+def _belied(said: Clause, rule: Rule) -> bool:
+    """Tell whether a product's period is said of a part for which a rule has another."""
+    periods = [claim for claim in said.facts if claim.kind == "period"]
+    units = {claim.what for clause in rule.clauses for claim in clause.numbers}
+    alike = any(claim.what in units for claim in periods)
+    return alike and not _numbers_of(said, (rule,))
+
+
+def _on_matter(said: Clause, rule: Rule, asked: str) -> bool:
+    """Tell whether a statement, or else the question, is on a rule's matter, not only on its terms.
+
+    "It is free" answers what was asked, and is no news of anything else.
+    """
+    if core(said.loaded):
+        return True
+    named = frozenset(name for word in words(asked) for name in word.names)
+    return bool((said.names | named) & core(rule.names)) or not core(rule.names)
 
 
 def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
@@ -81,10 +118,8 @@ def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
     lines = [texts.line_of(clause.text) for clause in clauses]
     wholes = [texts.line_of(rule.text) for rule in told]
     held = [claim for line in lines for claim in line.claims]
-    for text, numbers in (
-        (said.text, said.numbers),
-        *((c.text, c.numbers) for c in (said.lead,) if c),
-    ):
+    leading = [(said.lead.text, said.lead.numbers)] if said.lead else []
+    for text, numbers in ((said.text, said.numbers), *leading):
         for claim in numbers:
             if claim.kind not in {"money", "percent", "period"} or claim.negated:
                 continue
@@ -92,9 +127,14 @@ def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
             if claim in said.facts and (not alike or claim.kind == "money"):
                 continue
             # The number may stand in another clause than the words: "… 15 days; within them …".
-            if not any(texts.states(claim, text, line) for line in (lines if alike else wholes)):
+            if not any(
+                texts.states(claim, text, line)
+                for line in (lines if alike and text is said.text else wholes)
+            ):
                 return False
     counted = {n for claim in held if claim.kind in {"quantity", "number"} for n in claim.numbers}
+    if any(claim.kind == "money" for claim in said.facts):
+        return True  # So many times what the rule says of one.
     return not (counted and said.counts) or bool(counted & said.counts)
 
 
@@ -141,11 +181,17 @@ def _covers(rule: Rule, word: Word) -> bool:
     if word.names & rule.names or word.text in rule.text:
         return True
     if word.names & _OUTCOME:
-        return bool(rule.names & _PAID)
+        return bool(rule.names & _PAID) or any(
+            claim.kind == "money" and role(clause.text, claim) == "amount"
+            for clause in rule.clauses
+            for claim in clause.numbers
+        )
     if "unwanted" in word.names and "no_reason" in rule.names:
         return True
     axis = next((axis for axis, names in _CONDITIONS.items() if word.names & names), None)
     if axis and any(axis in clause.conditions for clause in rule.clauses):
+        return True
+    if word.names & _DAYS and weekdays.read(rule.text):
         return True
     if word.known or word.text.isascii():
         return False
@@ -173,9 +219,13 @@ def agrees(said: Clause, rule: Rule, asked: str) -> bool:
     since, held = anchors(said.text), anchors(rule.text)
     if (since and held and not since & held) or _narrower(said, rule):
         return False
+    if not _on_days(said, rule):
+        return False
     conditions = _with_amount(said, rule)
     said = replace(said, conditions=conditions)
     fitting = [c for c in rule.clauses if not _contrary(c.conditions, conditions)]
+    for name in OF_ONE_CLAUSE & conditions.keys():
+        fitting = [c for c in fitting if name in c.conditions] or fitting
     if not fitting:
         return False
     overlap = [len(core(said.loaded) & core(clause.loaded)) for clause in fitting]
@@ -185,14 +235,33 @@ def agrees(said: Clause, rule: Rule, asked: str) -> bool:
     # Of an exception and what it is an exception to, the one of which nothing is left unsaid.
     unsaid = [len(core(clause.loaded) - said.names) for clause in best]
     best = [c for c, more in zip(best, unsaid, strict=True) if more == min(unsaid)]
-    best = [clause for clause in best if not clause.borrowed] or best
+    exact = [c for c in best if c.conditions and c.conditions.items() <= said.conditions.items()]
+    best = exact or [clause for clause in best if not clause.borrowed] or best
     exact = [c for c in best if c.conditions.items() <= said.conditions.items()]
     # What is said under no condition is the rule; what is said under one, an exception to it.
     exact = [clause for clause in exact if clause.conditions] or exact
     for clause in exact or best:
         if clause.good != said.good or not _complete(said, clause, rule, asked):
             return False
-    return True
+    return not _EVEN.search(said.text) or _even_so(said, exact or best, rule)
+
+
+def _even_so(said: Clause, told: Iterable[Clause], rule: Rule) -> bool:
+    """Tell whether a rule says itself that it holds "even if", or of just what is named so."""
+    if _EVEN.search(rule.text):
+        return True
+    named = {name for clause in told for name in clause.conditions} & said.conditions.keys()
+    return bool(named) and named >= said.conditions.keys()
+
+
+def _on_days(said: Clause, rule: Rule) -> bool:
+    """Tell whether a statement names days on which a rule holds; in a denial, no such day."""
+    ours, theirs = weekdays.read(said.text), weekdays.read(rule.text)
+    if not (ours and theirs) or {c.good for c in rule.clauses} != {True}:
+        return True
+    if said.good and len(ours) >= _MOST_OF_A_WEEK:
+        return ours == theirs
+    return ours <= theirs if said.good else not ours & theirs
 
 
 def _said(name: str, text: str) -> bool:
@@ -220,6 +289,8 @@ def _narrower(said: Clause, rule: Rule) -> bool:
     """Tell whether a statement says "only" where the rule lets others be."""
     if not lexicon().only.search(said.text) or lexicon().only.search(rule.text):
         return False
+    if lexicon().outcome["denial"].search(said.before):
+        return False  # "No X, only Y": of these two.
     return len({clause.good for clause in rule.clauses}) == 1
 
 
@@ -238,19 +309,50 @@ def _complete(said: Clause, clause: Clause, rule: Rule, asked: str) -> bool:
         )
         if turned or (name == "bound" and any(n.kind == "money" for n in clause.numbers)):
             return False
-    if clause.loaded & vocabulary().restricting - said.names:
+    wide = lexicon().universal.search(said.text)
+    asked_for = frozenset() if wide else frozenset(n for word in words(asked) for n in word.names)
+    restricted = clause.loaded & vocabulary().restricting - said.names - asked_for
+    if restricted and "points" not in said.names:  # Only members have points.
         return False
     if clause.names & MONEY_OFF:
         holders = core(clause.loaded) - MONEY_OFF
-        if holders and not holders & said.names:
+        spoken = said.names | asked_for
+        if holders and not holders & spoken and "points" not in said.names:
             return False
-    if said.good:
+    if said.good or said.conditions.get("beyond"):
         return True
     # "No returns of custom items" is no "no returns", unless that was asked.
-    known = {name for names in vocabulary().names.values() for name in names}
+    known = vocabulary().matters
     left_out = {name for name in clause.loaded - said.names if not _said(name, said.text)}
     scope = {n for n in left_out if n in vocabulary().scope or (n not in known and len(n) > 1)}
+    if scope and any(_in_one_list(clause.text, n, scope) for n in _scope_of(clause) - scope):
+        return True
     return not scope or any(word.names & scope or word.text in scope for word in words(asked))
+
+
+def _scope_of(clause: Clause) -> set[str]:
+    known = vocabulary().matters
+    return {n for n in clause.loaded if n in vocabulary().scope or n not in known}
+
+
+def _in_one_list(text: str, said: str, others: Iterable[str]) -> bool:
+    """Tell whether what is said stands in one list with all that is left out: "A, B or C"."""
+    ours = _place(text, said)
+    if ours < 0:
+        return False
+    for other in others:
+        theirs = _place(text, other)
+        between = text[min(ours, theirs) : max(ours, theirs)]
+        if theirs < 0 or len(between) > _LIST or not _LISTED.search(between):
+            return False
+    return True
+
+
+def _place(text: str, name: str) -> int:
+    """Return where a clause has a word, or what stands for it."""
+    if name in text:
+        return text.index(name)
+    return next((text.find(w.text) for w in words(text) if name in w.names), -1)
 
 
 def _too_wide(said: Clause, told: Iterable[Rule]) -> bool:

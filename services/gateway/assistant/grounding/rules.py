@@ -18,7 +18,8 @@ from services.gateway.assistant.grounding.vocabulary import vocabulary, words
 _CLAUSE = re.compile(r"(?<!\d)[,，]|[,，](?!\d)|[;；:：](?!\d)")
 SENTENCE = re.compile(r"[^。！？!?\n]+?(?:[。！？!?\n]|\.(?=\s|$)(?<![ap]\.m\.)|$)")
 _CONDITION = re.compile(
-    r"\s*(?:而|但|且|那|and|but|so)?\s*(?:如果|若|如|假如|要是|倘若|一旦|只要|只有|即使|即便|就算|对于|凡是|针对|当|等|待"
+    r"\s*(?:而|但|且|那|and|but|so|[^,，]{1,10}?(?=如果|要是|假如|若是))?\s*(?:如果|若|如"
+    r"|假如|要是|倘若|一旦|只要|只有|即使|即便|就算|对于|凡是|针对|当|等|待"
     r"|\b(?:if|when|once|as long as|so long as|provided|for|in case|even if|should|unless|until)\b)"
 )
 _SIGNS = frozenset({"free", "charge", "bear"})
@@ -27,18 +28,43 @@ _OUTCOMES = _SIGNS | {
     "discount", "coupon", "price_protection", "gift", "install", "collect", "points",
 }  # fmt: skip
 _SHIPPING = re.compile(r"\b(?:shipping|delivery|ships?)\b|运费|邮费|包邮")
+_ONLY_IF = re.compile(r"only (?:for|if|when|where|on|in|within)\b|仅限|只有|[仅只]在|只限")
+_LIST_COMMA = re.compile(
+    r",(?= (?:(?!(?:is|are|can|get|we|you|it|they|will|then|but|so|shipping|delivery"
+    r"|return)\b)[\w'-]+ ){0,2}"
+    r"(?!(?:and|or) )[\w'-]+,? (?:and|or) )"
+)
+"""Between the entries of a list: "Tibet, Xinjiang and Inner Mongolia"."""
+_AND_VERB = re.compile(
+    r" (?:and|but) (?=(?:can|cannot|can't|is|are|isn't|aren't|must|may|will|won't|don't"
+    r"|doesn't|takes?|costs?)\b)"
+)
+_EXCEPTION = re.compile(
+    r"\s*(?:.{1,20}(?:除外|例外)[。.]?$|(?:except|unless|other than|除非|除了)\b)"
+)
+_LEADING = re.compile(
+    r"^\s*(?:如果|若|如|假如|要是|倘若|一旦|\b(?:if|when|once|in case|should)\b)[^,;]*,(?=.)"
+)
 _THRESHOLD = re.compile(r"门槛|包邮(?:标准|条件|额度)|threshold|minimum for")
+_IDENTITY = re.compile(r"^[^,、]{1,14}(?:是|属于|算)[^,、能可会要免退换保]{1,10}[,、]\s*$")
+"""滤芯是耗材: of which goods the rule is that follows."""
 _REASON = re.compile(r"\s*(?:因为|由于|出于|\b(?:for|due to|because of)\b)")
 _VERB = re.compile(
-    r"可|能|会|支持|享|提供|接受|得|要|需|有|是|不|没|无|未|"
-    r"\b(?:can|may|could|will|would|must|accept|offer|allow|is|are|was|were|do|does|get|gets|have|has|cannot"
+    r"只|仅|可|能|会|支持|享|提供|接受|得|要|需|有|是|不|没|无|未|"
+    r"\b(?:can|may|could|will|would|must|accept|offer|allow|is|are|was|were|do|does|get"
+    r"|gets|have|has|cannot"
     r"|need|pay|pays|apply|applies|receive|provide|support)\b|n't|'ll|'s|'re"
 )
 _ACTIONS = frozenset({"return", "exchange", "refund"})
-_EITHER = frozenset({"used", "opened"})
-"""Conditions that, where they are named, tell what is not so for the others."""
+OF_ONE_CLAUSE = frozenset({"more", "beyond"})
+"""Conditions that only hold for the clause that names them."""
+_EITHER = frozenset({"used", "opened", "labelled", "assembled"})
+"""Conditions of what may be sent back; naming one tells what is not so for the others."""
+_ALWAYS = frozenset({"bound", "more", "dispatched"})
+"""So do these, whatever the matter is."""
 _CONDITION_NAMES = frozenset({
-    "unwanted", "other_reason", "fault", "opened", "unopened", "used", "unused", "human_caused",
+    "unwanted", "other_reason", "fault", "wrong_item", "missing",
+    "opened", "unopened", "used", "unused", "human_caused",
 })  # fmt: skip
 _STATING = _SIGNS | {
     "doorstep",
@@ -105,27 +131,35 @@ def rules(text: str) -> tuple[Rule, ...]:
 def pieces(text: str) -> list[str]:
     """Cut a sentence into clauses; "and" parts them where there are numbers on both sides."""
     found: list[str] = []
-    for piece in _CLAUSE.split(text):
-        halves = piece.split(" and ")
-        found += halves if all(re.search(r"\d", half) for half in halves) else [piece]
+    for piece in _CLAUSE.split(_LIST_COMMA.sub(" /", text)):
+        if found and _EXCEPTION.match(piece):
+            found[-1] += f",{piece}"
+            continue
+        parts = _AND_VERB.split(piece)
+        for part in parts if re.search(r"\d", parts[0]) else [piece]:
+            halves = part.split(" and ")
+            found += halves if all(re.search(r"\d", half) for half in halves) else [part]
     return [piece for piece in found if piece.strip()]
 
 
 def _rule(text: str) -> Rule:
     clauses: list[Clause] = []
     inherited: dict[str, bool] = {}
+    last: Mapping[str, bool] = {}
     topic: frozenset[str] = frozenset()
     cut = pieces(text)
     for at, piece in enumerate(cut):
-        if lexicon().otherwise.search(piece) and clauses:
-            inherited = dict(clauses[-1].conditions)
-        found = [_of(clause, topic) for clause in _clauses(piece, inherited)]
+        if lexicon().otherwise.search(piece):
+            inherited = dict(last)
+        own = list(_clauses(piece, inherited))
+        found = [_of(clause, topic) for clause in own]
         topic = core(found[0].loaded) or topic
-        if at + 1 < len(cut) and _only_when(piece, found[0]):
+        if at + 1 < len(cut) and _only_when(piece, own[0]):
             inherited = {**inherited, **found[0].conditions}
             cut[at + 1] = f"{piece},{cut[at + 1]}"
             continue
         clauses += found
+        last = found[0].conditions
     return Rule(text, tuple(clauses), frozenset(n for clause in clauses for n in clause.names))
 
 
@@ -165,13 +199,16 @@ def _clauses(text: str, inherited: Mapping[str, bool]) -> Iterator[Clause]:
     yield clause
     only = lexicon().only.search(text)
     if only is None:
-        implied = {name: not clause.conditions[name] for name in _EITHER & clause.conditions.keys()}
-        if implied and clause.names & _ACTIONS:
-            yield _with(clause, {**clause.conditions, **implied}, not clause.good)
+        turning = _ALWAYS | (_EITHER if clause.names & _ACTIONS else frozenset())
+        for name in sorted(turning & clause.conditions.keys()):
+            yield _with(clause, {name: not clause.conditions[name]}, not clause.good)
         return
-    if clause.names & _ACTIONS and only.start() > 0:
+    if any(one.kind in {"quantity", "number"} for one in clause.numbers):
+        yield _with(clause, {**clause.conditions, "more": True}, not clause.good)
+    if clause.names & _ACTIONS and only.start() > 0 and not _ONLY_IF.match(text, only.start()):
         # "Can only be exchanged": not returned.
         others = _ACTIONS - clause.names
+        yield _with(clause, {**clause.conditions, "beyond": True}, not clause.good)
         yield replace(clause, names=others, loaded=others, good=not clause.good)
     elif clause.conditions:
         contrary = {name: not value for name, value in clause.conditions.items()}
@@ -204,7 +241,8 @@ def conditions_under(text: str, inherited: Mapping[str, bool]) -> dict[str, bool
     """Return the conditions of a clause, with those of the clauses before it."""
     if lexicon().otherwise.search(text):
         inherited = {name: not value for name, value in inherited.items()} or {"bound": False}
-    return {**inherited, **conditions_of(text)}
+    kept = {name: value for name, value in inherited.items() if name not in OF_ONE_CLAUSE}
+    return {**kept, **conditions_of(text)}
 
 
 def conditions_of(text: str) -> dict[str, bool]:
@@ -231,6 +269,8 @@ def states_nothing(text: str, names: frozenset[str]) -> bool:
         return True
     if _CONDITION.match(text) or text.rstrip(" ,").endswith("的话"):
         return text.rstrip().endswith((",", "、", ":")) or not names & _OUTCOMES
+    if _IDENTITY.match(text):
+        return True
     fragment = text.rstrip().endswith((",", "、", ":")) or bool(_REASON.match(text))
     return fragment and not names & _STATING and not _VERB.search(text)
 
@@ -238,7 +278,7 @@ def states_nothing(text: str, names: frozenset[str]) -> bool:
 def turns_out_well(text: str, numbers: Iterable[Claim], names: frozenset[str]) -> bool:
     """Tell whether what a rule says is to the customer's good."""
     outcome = lexicon().outcome
-    text = outcome["ignored"].sub(" ", text)
+    text = outcome["ignored"].sub(" ", _LEADING.sub(" ", text))
     text = vocabulary().any_condition.sub(" ", text)
     free = bool(outcome["free"].search(text))
     text = outcome["free"].sub(" ", text)
@@ -256,8 +296,9 @@ def turns_out_well(text: str, numbers: Iterable[Claim], names: frozenset[str]) -
 
 
 _BOUND_BEFORE = re.compile(
-    r"(?:满|达到?|超过|低于|不足|不够|不到|没到|以上|over|above|below|under|at least|orders? of"
-    r"|reach\w*|exceed\w*|less than|more than|from|hits?|spend\w*|total\w*)[\s¥$€£a-z]{0,5}$"
+    r"(?:满|才到|达到?|超过|低于|不足|不够|不到|没到|以上|over|above|below|under|at least"
+    r"|orders? of|reach\w*"
+    r"|exceed\w*|less than|more than|from|hits?|spend\w*|total\w*)[\s¥$€£a-z]{0,5}$"
 )
 _BOUND_BEHIND = re.compile(
     r"\s*(?:及|或)?\s*(?:以上|以下|or more|or above|or over|and (?:up|above|over)|起)"
@@ -274,6 +315,10 @@ def role(text: str, claim: Claim) -> str:
 
 
 _WITHIN_BEHIND = re.compile(r"\s*(?:之|以)?内")
+_LIMIT_BEHIND = re.compile(
+    r".{0,2}.{0,8}?(?:期限|时限|窗口|[保货]期|\bwindow|\blimit|\bperiod|\bdeadline|\bmark\b)"
+)
+"""Past a limit of so many days: they are what it is good for, not what comes after."""
 _LATER_BEHIND = re.compile(r"\s*(?:之后|以后|后(?!内)|以上)(?!\d)")
 _WITHIN_BEFORE = re.compile(
     r"(?:within|up to|no more than|in under|less than|at most|最多|不超过|最长|in)"
@@ -288,6 +333,8 @@ def relation(text: str, claim: Claim) -> str:
     if _WITHIN_BEHIND.match(text, end) or _WITHIN_BEFORE.search(before):
         # Not paid within a day: it holds later.
         return "" if lexicon().negation.search(text) else "within"
+    if _LIMIT_BEHIND.match(text, end):
+        return ""
     return "later" if _LATER_BEHIND.match(text, end) or _LATER_BEFORE.search(before) else ""
 
 

@@ -10,14 +10,21 @@ from dataclasses import replace
 from decimal import Decimal
 
 from services.gateway.assistant.grounding import arithmetic, texts
-from services.gateway.assistant.grounding.claims import Claim
+from services.gateway.assistant.grounding.claims import Claim, numeric_claims
 from services.gateway.assistant.grounding.evidence import Evidence
 from services.gateway.assistant.grounding.facts import ABOUT, CHECKS, KNOWN_BY, decimals, squeezed
 from services.gateway.assistant.grounding.known import Known
 from services.gateway.assistant.grounding.lexicon import lexicon
-from services.gateway.assistant.grounding.rules import Clause, clause_of, is_condition, role
+from services.gateway.assistant.grounding.rules import (
+    Clause,
+    clause_of,
+    core,
+    is_condition,
+    role,
+)
 from services.gateway.assistant.grounding.statement import Statement
-from services.gateway.assistant.grounding.vocabulary import vocabulary
+from services.gateway.assistant.grounding.texts import Line
+from services.gateway.assistant.grounding.vocabulary import vocabulary, words
 
 OF_ITEMS = frozenset({"quantity", "number"})
 _IN_TEXTS = frozenset(
@@ -25,8 +32,20 @@ _IN_TEXTS = frozenset(
 )
 _COUNTED = frozenset({"money", "stock_count", "quantity", "number", "period"})
 _ORDERS = re.compile(r"\s*(?:\w+ )?orders?\b|个?订单|单|笔")
+_COUNTED_BY_RULES = frozenset({"points", "coupon", "instalments"})
+_BOUND_AND_CUT = 2
+_ON = re.compile(r" (?:on|for|with) (?:the |your )?\0")
 _SOME = re.compile(r"(?:[这那]|其中|\b(?:these|those|the|of your))\s*$")
 _KINDS = re.compile(r"[款种者]|kinds|options|versions|orders?")
+_EACH = re.compile(
+    r"每[件个份单张只位]|/[件个份张]|\b(?:per|each|every|an?) (?:item|piece|pair|person"
+    r"|gift|order)\b|\beach\b"
+)
+_PASSED = re.compile(
+    r"超过|超出|已?过了|过期|错过|太晚|来不及|没赶上|\b(?:over|past|passed|closed|expired"
+    r"|beyond|missed|too late"
+    r"|ended|run out|longer than|more than|after)\b"
+)
 _PAST = re.compile(r"\bago\b|第|\bafter\b|\bbeen\b|\bday \d|\bfor\b|前|了|\bsince\b|\balready\b")
 
 
@@ -47,6 +66,9 @@ class Support:
         """
         if claim.negated and claim.kind in KNOWN_BY:
             return self._rightly_denied(claim, said)
+        if claim.kind in OF_ITEMS and (told := self._of_a_rule(claim, said)) is not None:
+            return told
+        claim = self._spelt_out(claim, said, before)
         scope, kind = said.scope, ABOUT.get(claim.kind)
         if kind == "order" and self._of_unknown_order(said):
             return False
@@ -60,12 +82,42 @@ class Support:
             about = scope.counted(claim, said.text)
         else:
             about = scope.of(claim.at, kind)
+        if _ON.match(said.text, claim.at + len(claim.text)) and kind == "product":
+            about = scope.counted(claim, said.text)  # "2 years on the kettle"
         if kind and lexicon().every.search(said.text):
             about = scope.all_of(kind)
             borne_out = bool(about) and all(CHECKS[claim.kind](claim, s) for s in about)
         else:
             borne_out = any(CHECKS[claim.kind](claim, subject) for subject in about)
         return borne_out or self._otherwise(claim, said, before)
+
+    def _spelt_out(self, claim: Claim, said: Statement, before: Clause | None) -> Claim:
+        """Return "the frame 5" as 5 years, where years were counted before it."""
+        periods = [c for c in before.numbers if c.kind == "period"] if before else []
+        periods += [c for c in said.numbers if c.kind == "period" and c.at < claim.at]
+        if claim.kind != "number" or not periods:
+            return claim
+        unit = re.sub(r"[\d.,\s-]+", "", periods[-1].text)
+        (whole, *_) = numeric_claims(f"{claim.text} {unit}")
+        return replace(whole, at=claim.at, text=claim.text)
+
+    def _of_a_rule(self, claim: Claim, said: Statement) -> bool | None:
+        """Tell whether a count of points or vouchers is a rule's; nothing for other counts."""
+        end = claim.at + len(claim.text)
+        behind = said.text[end : end + 16].split("\0")[0]
+        of = next((w for w in words(behind) if w.names & _COUNTED_BY_RULES), None)
+        if of is None or behind.find(of.text) > 1 or claim.numbers == (Decimal(1),):
+            return None
+        for line in self._known.lines():
+            counts = {n for c in line.claims if c.kind in OF_ITEMS for n in c.numbers}
+            if not of.names & line.loaded or not counts:
+                continue
+            more = lexicon().negation.search(said.text) and min(claim.numbers) > max(counts)
+            if more or set(claim.numbers) <= counts:
+                return True
+            if any(c.kind == "money" for c in said.numbers) and min(claim.numbers) > 1:
+                return True  # "500 points are 5 yuan": the amount is checked.
+        return False
 
     def _respectively(self, claim: Claim, said: Statement) -> bool:
         """Check a claim of a list against the name at the same place of another list."""
@@ -88,10 +140,11 @@ class Support:
             return True  # 一个, "an item": an article more often than a count.
         return (
             (kind == "identifier" and self._asked(claim))
-            or (kind == "period" and self._elapsed(claim, said))
+            or (kind == "period" and self.elapsed(claim, said))
+            or (kind == "clock" and self._late(claim, said))
             or (kind == "money" and self._within_budget(claim, said))
             or (kind in OF_ITEMS and (self._may_repeat(claim, said) or self._counts(claim, said)))
-            or (kind in _COUNTED and self.calculated(claim, said))
+            or (kind in _COUNTED and self.calculated(claim, said, before))
             or (kind in _IN_TEXTS and self.in_texts(claim, said.text, before))
         )
 
@@ -118,7 +171,7 @@ class Support:
         silent = said.stated[claim.at : claim.at + 1] == "\0"
         return claim.kind == "quantity" or silent or bool(lexicon().negation.search(said.text))
 
-    def _elapsed(self, claim: Claim, said: Statement) -> bool:
+    def elapsed(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a period is how long ago the customer says it was, and rightly judged."""
         asked, _ = self._known.asked()
         gone_by = any(c.kind == "period" and c.numbers == claim.numbers for c in asked)
@@ -133,7 +186,19 @@ class Support:
         ]
         over = any(max(claim.numbers) > bound for bound in bounds)
         within = any(max(claim.numbers) <= bound for bound in bounds)
+        if passed := _PASSED.search(said.stated):
+            return over and not lexicon().negation.search(said.stated[: passed.start()])
         return within if clause.good and clause.loaded else over or not clause.loaded
+
+    def _late(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a time is the customer's, and rightly said to be past that of a rule."""
+        asked, _ = self._known.asked()
+        bounds = [o.what for line in self._known.lines() for o in line.claims if o.kind == "clock"]
+        named = any(c.kind == "clock" and c.what == claim.what for c in asked)
+        passed = _PASSED.search(said.stated) and not lexicon().negation.search(said.stated)
+        if not passed or not bounds:
+            return False
+        return claim.what > min(bounds) if named else claim.what in bounds
 
     def _within_budget(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a price is the customer's own limit, and something is below it."""
@@ -156,6 +221,14 @@ class Support:
         if claim.at == 0 and re.match(r"\d{1,2}[.)、:]", said.text):
             return True
         prices = decimals(v for s in said.scope.known for v in s.values("price"))
+        prices |= {
+            n
+            for line in self._known.lines()
+            if _EACH.search(line.text)
+            for c in line.claims
+            if c.kind == "money"
+            for n in c.numbers
+        }
         totals = {price * n for price in prices for n in claim.numbers}
         if any(totals & set(c.numbers) for c in said.numbers if c.kind == "money"):
             return True  # "Three of them are ¥777": the total is checked apart.
@@ -179,7 +252,7 @@ class Support:
         counts = {1, len(status), *Counter(status.values()).values()}
         return set(claim.numbers) <= {Decimal(n) for n in counts}
 
-    def calculated(self, claim: Claim, said: Statement) -> bool:
+    def calculated(self, claim: Claim, said: Statement, before: Clause | None = None) -> bool:
         """Tell whether a number is a total or a difference of what tools found."""
         asked, _ = self._known.asked()
         lines = list(self._known.lines())
@@ -187,11 +260,66 @@ class Support:
         counts = {n for n in counts if 1 < n < 100 and n == n.to_integral_value()}
         counts |= {Decimal(2)} if re.search(r"\bpair\b|一对|一双", said.text) else set()
         offs = {n for line in lines for c in line.claims if c.kind == "percent" for n in c.numbers}
-        fees = {n for line in lines for c in line.claims if c.kind == "money" for n in c.numbers}
+        kind = "period" if claim.kind == "period" else "money"
+        fees = {
+            n
+            for line in lines
+            for c in line.claims
+            if c.kind == kind and (kind == "money" or c.what == claim.what)
+            for n in c.numbers
+        }
+        if claim.kind == "money" and self._by_rate(claim, counts, said, before):
+            return True
+        cuts = self._cuts(said) if claim.kind == "money" else []
         for about in (said.scope.all_of("product"), self._evidence.subjects):
             products = [s for s in about if s.kind == "product"]
-            sums = arithmetic.Sums(products, sorted(counts), fees, offs)
+            sums = arithmetic.Sums(products, sorted(counts), fees, offs, cuts)
             if sums.give(claim, said.text + self._known.question):
+                return True
+        return False
+
+    def _cuts(self, said: Statement) -> list[tuple[Decimal, Decimal]]:
+        """Return the amounts off that the shop gives, each with the price from which on."""
+        found = []
+        given = [r for r in self._known.rules() if r.names & {"discount", "coupon"}]
+        if not given:
+            return []
+        spoken = {
+            n for w in words(f"{said.text} {said.named} {self._known.question}") for n in w.names
+        }
+        for rule in given:
+            matter = core(rule.names) - vocabulary().light - {"discount", "coupon"}
+            if matter and not matter & spoken:
+                continue
+            money = [c for c in numeric_claims(rule.text) if c.kind in {"money", "number"}]
+            if 1 <= len(money) <= _BOUND_AND_CUT:
+                *bounds, cut = (max(c.numbers) for c in money)
+                bound = bounds[0] if bounds else cut
+                found += [(bound, cut)] if bound >= cut else []
+        return found
+
+    def _by_rate(
+        self, claim: Claim, counts: set[Decimal], said: Statement, before: Clause | None
+    ) -> bool:
+        """Tell whether an amount is so many times what a rule says of one, or of so many."""
+        ours = counts | {n for c in said.numbers if c.kind in OF_ITEMS for n in c.numbers}
+        if not ours:
+            return False
+        read = texts.read(said.text)
+        matter = before.loaded if before else frozenset()
+        for line in self._known.lines():
+            if not texts.related(read, line, matter):
+                continue
+            of = {n for c in line.claims if c.kind in OF_ITEMS for n in c.numbers}
+            of |= {Decimal(1)} if _EACH.search(line.text) else set()
+            paid = {n for c in line.claims if c.kind == "money" for n in c.numbers}
+            if any(
+                number * one == amount * many
+                for number in claim.numbers
+                for one in of
+                for amount in paid
+                for many in ours
+            ):
                 return True
         return False
 
@@ -207,10 +335,11 @@ class Support:
             return True  # From when a rule holds; which one is told by the words.
         weak = vocabulary().light - {"human"}
         matter = before.names - weak if before else frozenset()
-        if not (said.loaded or said.topics or matter):
-            matter = clause_of(self._known.question, {}).names - weak
+        if not (said.loaded or said.topics):
+            matter |= clause_of(self._known.question, {}).names - weak
         return any(
-            (leading or texts.related(said, line, matter)) and texts.states(claim, text, line)
+            (leading or texts.related(said, line, matter) or _dated(claim, said, line))
+            and texts.states(claim, text, line)
             for line in self._known.lines()
         )
 
@@ -245,3 +374,8 @@ class Support:
                 if gone_by and max(claim.numbers) <= max(other.numbers):
                     return True
         return False
+
+
+def _dated(claim: Claim, said: Line, line: Line) -> bool:
+    """Tell whether a day may be one of a shop's sentence: nothing else is said to be then."""
+    return claim.kind == "date" and said.events <= line.events and said.loaded <= line.loaded

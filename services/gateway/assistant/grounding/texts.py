@@ -4,12 +4,12 @@ A sentence of the shop is read once and kept; a unit of an answer is read and fo
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rapidfuzz import fuzz
 
-from services.gateway.assistant.grounding import claims, rules
+from services.gateway.assistant.grounding import claims, rules, weekdays
 from services.gateway.assistant.grounding.claims import Claim
 from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.vocabulary import vocabulary
@@ -49,20 +49,24 @@ class Line:
     claims: tuple[Claim, ...]
     of_all: bool
     negations: frozenset[str]
+    events: frozenset[str]
+    """Which of sending and arriving it names."""
 
 
 def read(text: str) -> Line:
     """Read a text; nothing of it is kept."""
+    names = rules.clause_of(text, {}).names
     return Line(
         text=text,
         words=_words(text),
         wholes=tuple((whole, _digits(whole)) for whole in map(_bare, (text, *rules.pieces(text)))),
         digits=_digits(text),
         topics=frozenset(claims.topics(text)),
-        loaded=rules.clause_of(text, {}).names - (vocabulary().light - {"human"}),
+        loaded=names - (vocabulary().light - {"human"}),
         claims=tuple(claims.numeric_claims(text)),
         of_all=bool(lexicon().universal.search(text)),
         negations=_negations(text),
+        events=names & {"ship", "deliver"},
     )
 
 
@@ -81,11 +85,20 @@ def sentences(text: str) -> tuple[str, ...]:
 def states(claim: Claim, text: str, line: Line) -> bool:
     """Tell whether a shop's sentence says the same number, time or day, in the same sense."""
     if claim.kind == "relative_day":
-        return claim.what in line.text
+        ours = weekdays.read(claim.what)
+        if not ours:
+            return claim.what in line.text
+        theirs = weekdays.read(line.text)
+        denied, denies = (bool(lexicon().negation.search(t)) for t in (text, line.text))
+        return bool(theirs) and (ours <= theirs if denied == denies else not ours & theirs)
     if claim.kind == "carrier":
         return bool(lexicon().carriers[claim.what].search(line.text))
-    same_kind = [other for other in line.claims if other.kind == claim.kind]
-    same_kind = [other for other in same_kind if other.what == claim.what]
+    # "From 1500 on": the currency may be left out.
+    alike = (
+        {claim.kind, "money"} if claim.kind == "number" and min(claim.numbers) > 9 else {claim.kind}
+    )
+    same_kind = [other for other in line.claims if other.kind in alike]
+    same_kind = [o for o in same_kind if o.what == claim.what or claim.kind == "number"]
     if claim.kind in {"clock", "date"}:
         return bool(same_kind)
     same_kind = [other for other in same_kind if _same_sense(claim, text, other, line.text)]
@@ -94,7 +107,8 @@ def states(claim: Claim, text: str, line: Line) -> bool:
 
 
 def _same_sense(claim: Claim, text: str, other: Claim, line: str) -> bool:
-    if rules.role(text, claim) != rules.role(line, other):
+    paid = replace(claim, kind="money") if claim.kind == "number" else claim
+    if other.kind == "money" and rules.role(text, paid) != rules.role(line, other):
         return False
     if claim.kind != "period":
         return True
@@ -133,11 +147,13 @@ def related(said: Line, line: Line, before: frozenset[str] = frozenset()) -> boo
     """Tell whether a shop's sentence is on the matter of a unit, or of the unit before it."""
     if (said.loaded | before) & line.loaded:
         return True
+    if any(len(name) > 1 and not name.isascii() and name in line.text for name in said.loaded):
+        return True
     if said.loaded:
         return False
     if said.topics:
         return bool(said.topics & line.topics)
-    return share(said, line) >= RELATED
+    return bool(said.events & line.events) or share(said, line) >= RELATED
 
 
 def _words(text: str) -> frozenset[str]:

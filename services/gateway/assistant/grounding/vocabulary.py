@@ -45,6 +45,8 @@ class Vocabulary:
 
     neutral: frozenset[str]
     names: dict[str, frozenset[str]]
+    matters: frozenset[str]
+    """What the words of the lists may stand for."""
     both: frozenset[str]
     light: frozenset[str]
     idioms: re.Pattern[str]
@@ -75,6 +77,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(
         neutral=frozenset(neutral),
         names={form: frozenset(found) for form, found in names.items()},
+        matters=frozenset(name for found in names.values() for name in found),
         both=frozenset(both),
         light=frozenset(data["light"]),
         idioms=re.compile("|".join(idioms)),
@@ -117,7 +120,8 @@ def stem(word: str) -> str:
             break
     if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
         word = word[:-1]
-    return word.removesuffix("e") if len(word) > 3 else word
+    word = word.removesuffix("e") if len(word) > 3 else word
+    return f"{word[:-1]}i" if word.endswith("y") and len(word) > 3 else word
 
 
 def words(text: str, also: Callable[[str], bool] = lambda _: False) -> Iterator[Word]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from services.gateway.assistant.grounding import claims, policy
 from services.gateway.assistant.grounding.claims import Claim
+from services.gateway.assistant.grounding.facts import decimals
 from services.gateway.assistant.grounding.fault import Fault
 from services.gateway.assistant.grounding.known import Known
 from services.gateway.assistant.grounding.lexicon import lexicon
@@ -18,6 +19,7 @@ from services.gateway.assistant.grounding.rules import (
     Clause,
     anchors,
     clause_of,
+    core,
     is_condition,
     role,
     states_nothing,
@@ -29,6 +31,15 @@ from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocab
 _STARTS = re.compile(r"[算起]|开始|生效|\b(?:start|begin|run|count)")
 _BEGINNING = frozenset({"warranty", "deliver", "ship"})
 _EVEN = re.compile(r"即使|即便|就算|无论|不论|不管|\beven\b|\bregardless\b")
+_GIVEN = re.compile(
+    r"(?:[买购拍]|下单)[^,。;]{1,12}[赠送](?!达|到|货|上|回|出|往|去|来|完)|附?赠|[加白]送"
+)
+_FOR_ALL = re.compile(
+    r"(?:所有|全部|任何|每个|每位|不管|无论)(?:的)?(?:人|顾客|客户|用户|商品|产品|订单"
+    r"|地区|会员)|人人|大家都"
+    r"|\b(?:all|any|every) (?:customers?|items?|orders?|products?|regions?)\b"
+    r"|\b(?:everyone|everybody|anyone)\b"
+)
 _OWN = re.compile(r"(?:\b(?:your|the|this|that|those|these|my)|[您这那该此]的?|这款|这个|那个)\s*$")
 _ASCRIBED = re.compile(
     r"(?:\b(?:is|are|has|have|with|supports?|includes?|comes?)(?: \w+)?"
@@ -56,12 +67,37 @@ class Wording:
         """
         found = self._loaded(said) + self._terms(said, before)
         if not found:
-            return self._misdated(said) or _invented_reason(said)
+            wide = before is not None and bool(core(before.loaded)) and self._for_all(said)
+            return wide or self._misdated(said) or _invented_reason(said)
+        if self._left_out(said, found, before):
+            return None
         clause = self._clause(said, conditions, before)
         verdict = policy.judge(clause, found, self._known.question, self._known.rules())
         if not verdict.fault or (not verdict.known and all(self._own(w, said) for w in found)):
             return _invented_reason(said)
         return Fault("policy" if verdict.known else "unsupported", verdict.fault)
+
+    def _for_all(self, said: Statement) -> Fault | None:
+        """Find that a rule told before is said to hold for all, where no rule says so."""
+        wide = _FOR_ALL.search(said.stated)
+        if wide is None or any(lexicon().universal.search(r.text) for r in self._known.rules()):
+            return None
+        return Fault("policy", wide[0])
+
+    def _left_out(self, said: Statement, found: list[Word], before: Clause | None) -> bool:
+        """Tell whether a unit says no to what was asked, after an "only" that leaves it out.
+
+        "Collection is only offered in Hamburg, so Munich isn't an option."
+        """
+        if before is None or not lexicon().only.search(before.text):
+            return False
+        denied = clause_of(said.stated, {}).good is False
+        theirs = {name for word in words(self._known.question) for name in word.names}
+        return (
+            denied
+            and not said.numbers
+            and all(w.names & before.names or (not w.known and w.names & theirs) for w in found)
+        )
 
     def _loaded(self, said: Statement) -> list[Word]:
         """Return the words that need support."""
@@ -81,26 +117,51 @@ class Wording:
         numbers = said.numbers
         facts = [c for c in numbers if not self._support.in_texts(c, said.text, before)]
         bare = claims.blank(said.stated, [c for c in facts if c.kind != "period"])
+        clause = policy.naming(clause_of(bare, {**asked, **conditions}), said.named)
         clause = replace(
-            policy.naming(clause_of(bare, {**asked, **conditions}), said.named),
-            amount=self._amount(said, before),
+            clause,
+            amount=self.amount(said, before),
+            numbers=tuple(c for c in clause.numbers if not self._support.elapsed(c, said)),
             facts=frozenset([*facts, *(c for c in numbers if self._support.is_fact(c, said))]),
             counts=frozenset(n for c in numbers if c.kind in OF_ITEMS for n in c.numbers),
         )
-        if states_nothing(said.stated, clause.names):
+        if states_nothing(said.stated, clause.names) or self._only_sums(said):
             return policy.without_outcome(clause)
         return clause if before is None else policy.following(clause, before)
 
-    def _amount(self, said: Statement, before: Clause | None) -> Decimal | None:
+    def _only_sums(self, said: Statement) -> bool:
+        """Tell whether a unit adds a charge to a price: the sum is checked, and no outcome."""
+        outcome = lexicon().outcome
+        if outcome["free"].search(said.stated) or outcome["denial"].search(said.stated):
+            return False
+        return bool(lexicon().total.search(said.stated)) and any(
+            self._support.calculated(c, said) and not self._support.is_fact(c, said)
+            for c in said.numbers
+            if c.kind == "money"
+        )
+
+    def amount(self, said: Statement, before: Clause | None) -> Decimal | None:
         """Return the price that a unit, or the one before it, speaks of."""
         stated = [
             number
-            for claim in (*said.numbers, *(before.numbers if before else ()))
+            for claim in said.numbers
             if claim.kind == "money"
             and (self._support.is_fact(claim, said) or self._support.calculated(claim, said))
             for number in claim.numbers
         ]
-        return stated[0] if len(set(stated)) == 1 else None
+        if stated:
+            return stated[0] if len(set(stated)) == 1 else None
+        if before is not None and before.amount is not None:
+            return before.amount
+        return self._price(said)
+
+    def _price(self, said: Statement) -> Decimal | None:
+        """Return the price of the one product that a unit names, where it speaks of one piece."""
+        named = [s for m in said.scope.mentions for s in m.subjects if s.kind == "product"]
+        prices = {price for s in named for price in decimals(s.values("price"))}
+        asked, _ = self._known.asked()
+        counts = {n for c in (*said.numbers, *asked) if c.kind in OF_ITEMS for n in c.numbers}
+        return min(prices) if len(prices) == 1 and counts <= {Decimal(1)} else None
 
     def _misdated(self, said: Statement) -> Fault | None:
         """Find a wrong event from which something counts, where no other word tells the rule."""
@@ -123,8 +184,9 @@ class Wording:
 
     def _terms(self, said: Statement, before: Clause | None) -> list[Word]:
         """Return the discounts and charges in a unit, as words that a rule must have."""
+        given = _GIVEN.search(said.stated)
+        found = [Word(given[0], frozenset({"gift"}), known=True)] if given else []
         off = any(word.names & MONEY_OFF for word in words(said.rest))
-        found = []
         for claim in said.numbers:
             if claim.kind == "percent":
                 found.append(Word(claim.text, frozenset({"discount"}), known=True))
@@ -146,6 +208,8 @@ class Wording:
         in_front = said.rest[max(0, at - 16) : at]
         if word.known or word.text not in self._known.question or _ASCRIBED.search(in_front):
             return False
+        if any(word.text in rule.text for rule in self._known.rules()):
+            return False  # What the shop has rules on is no name for something else.
         # "Mugs are ¥45": what the claim is made of.
         claimed = [claim.at for claim in (*said.numbers, *said.worded)]
         return any(at < other for other in claimed) or bool(_OWN.search(in_front))
