@@ -21,7 +21,7 @@ from tests.support.gateway import GatewayProcess, ServerThread, gateway_server, 
 from tests.support.redis_server import RedisServer
 from tests.support.shops import SHOP_KEYS
 
-LONG = "This is a sentence. " * 200
+LONG = "This is a message. " * 200
 PRICE = ("query_inventory", {"product": "WH-PRO-001"})
 
 
@@ -173,7 +173,7 @@ def test_a_stream_that_breaks_ends_in_an_error_event(client: Client, model: Fake
         )
         with pytest.raises(openai.APIError, match="broke off"):
             keep_contents(stream, said)
-    assert said[:2] == ["", "This is a sentence."]
+    assert said[:2] == ["", "This is a message."]
     assert client.get("/v1/sessions/s1").status_code == 404
     model.crash_after_chunks = None
     assert client.chat("again", session="s1").status_code == 200

@@ -62,7 +62,7 @@ def test_five_turns_and_an_hour_are_kept(
 
 
 def test_limits_can_be_set(env: dict[str, str], model: FakeModel, store: redis.Redis) -> None:
-    model.always(say("x" * 300))
+    model.always(say("Please go on. " * 22))
     changes = {"SESSION_TURNS": "3", "SESSION_TTL_S": "2", "SESSION_TOKENS": "250"}
     with gateway_server(env, **changes) as server:
         client = Client(server.url)
