@@ -159,9 +159,11 @@ class Wording:
         """Return the price of the one product that a unit names, where it speaks of one piece."""
         named = [s for m in said.scope.mentions for s in m.subjects if s.kind == "product"]
         prices = {price for s in named for price in decimals(s.values("price"))}
+        if len(prices) != 1:
+            return None  # The customer's question need not be read for it.
         asked, _ = self._known.asked()
         counts = {n for c in (*said.numbers, *asked) if c.kind in OF_ITEMS for n in c.numbers}
-        return min(prices) if len(prices) == 1 and counts <= {Decimal(1)} else None
+        return min(prices) if counts <= {Decimal(1)} else None
 
     def _misdated(self, said: Statement) -> Fault | None:
         """Find a wrong event from which something counts, where no other word tells the rule."""
