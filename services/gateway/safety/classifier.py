@@ -7,10 +7,10 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 Label = str
 HERE = Path(__file__).parent
@@ -30,31 +30,6 @@ SCALE = 1000
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[\u3400-\u9fff]|[^\s\w]")
 _END = re.compile(r"[,.!?;:。，！？；：…~\n]+|\s-+\s")
 _MARKS = frozenset(",.;:。，；：、\"'“”()（）")
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """One label's weights.
-
-    Args:
-        weights: of each feature, times `SCALE`.
-        bias: what a text without features scores.
-        threshold: the score from which a text has the label.
-    """
-
-    weights: dict[str, int]
-    bias: float
-    threshold: float
-
-    def score(self, features: frozenset[str]) -> float:
-        """Return how strongly features speak for the label; above zero is more likely than not."""
-        if not features:
-            return self.bias
-        found = sum(map(self._weight, features))
-        return self.bias + found / SCALE / math.sqrt(len(features))
-
-    def _weight(self, feature: str) -> int:
-        return self.weights.get(feature, 0)
 
 
 def tokens(said: str) -> list[str]:
@@ -98,19 +73,41 @@ def pieces(said: str) -> Iterator[str]:
 
 
 class Classifier:
-    """Judges texts by weights on disk."""
+    """Judges texts by weights on disk.
 
-    def __init__(self, models: dict[Label, Linear]) -> None:
-        self._models = models
+    Args:
+        models: for each label the `weights` of features, times `SCALE`; its `bias`, what a text
+            without features scores; and its `threshold`, the score from which a text has it.
+    """
 
-    def score(self, label: Label, parts: Sequence[frozenset[str]]) -> float:
-        """Return the strongest score of a text's pieces, relative to the label's threshold."""
-        model = self._models[label]
-        return max(map(model.score, parts)) - model.threshold
+    def __init__(self, models: dict[Label, dict[str, Any]]) -> None:
+        self._labels = tuple(models)
+        self._biases = [model["bias"] for model in models.values()]
+        self._thresholds = [model["threshold"] for model in models.values()]
+        # All labels in one table: a feature is looked up once, and most of a text's have no row.
+        known = dict.fromkeys(chain.from_iterable(model["weights"] for model in models.values()))
+        self._rows = {
+            feature: tuple(model["weights"].get(feature, 0) for model in models.values())
+            for feature in known
+        }
+
+    def scores(self, parts: Sequence[frozenset[str]]) -> dict[Label, float]:
+        """Return for each label the strongest score of a text's pieces above its threshold."""
+        strongest = map(max, zip(*map(self._piece, parts), strict=True))
+        found = zip(self._labels, strongest, self._thresholds, strict=True)
+        return {label: score - threshold for label, score, threshold in found}
+
+    def _piece(self, part: frozenset[str]) -> list[float]:
+        rows = self._rows
+        found = [rows[feature] for feature in part & rows.keys()]
+        if not found:
+            return self._biases
+        scale = SCALE * math.sqrt(len(part))
+        sums = map(sum, zip(*found, strict=True))
+        return [bias + one / scale for bias, one in zip(self._biases, sums, strict=True)]
 
 
 @cache
 def trained() -> Classifier:
     """Return the classifier with the weights that the repository has."""
-    data = json.loads(WEIGHTS.read_text("utf-8"))
-    return Classifier({label: Linear(**one) for label, one in data.items()})
+    return Classifier(json.loads(WEIGHTS.read_text("utf-8")))

@@ -9,7 +9,7 @@ import binascii
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -75,7 +75,7 @@ class InputRails:
             profile: the shop's, with its keywords.
             language: of the message, for the books.
         """
-        rules, said = self._rules, _Said(text)
+        rules, said = self._rules, _read(text)
         keywords = profile.rails.keywords
         rails: tuple[tuple[str, Callable[[], Verdict | None]], ...] = (
             ("harm", lambda: rules.harm(said)),
@@ -103,28 +103,35 @@ class _Said:
     """A message, as patterns and classifiers read it."""
 
     text: str
-    scores: dict[Label, float] = field(default_factory=dict)
 
     @cached_property
     def plain(self) -> str:
         return folded(self.text)
 
     @cached_property
-    def parts(self) -> list[frozenset[str]]:
-        return [features(piece) for piece in dict.fromkeys(pieces(self.plain))]
+    def scores(self) -> dict[Label, float]:
+        """How far above each label's threshold the message is."""
+        parts = [features(piece) for piece in dict.fromkeys(pieces(self.plain))]
+        scores = trained().scores(parts)
+        # One word says too little to go by, unless a pattern knows it.
+        if len(tokens(self.plain)) > 1:
+            return scores
+        return {label: min(score, -0.01) for label, score in scores.items()}
 
     def score(self, label: Label) -> float:
         """Return how far above a label's threshold the message is."""
-        if label not in self.scores:
-            score = trained().score(label, self.parts)
-            # One word says too little to go by, unless a pattern knows it.
-            self.scores[label] = score if len(tokens(self.plain)) > 1 else min(score, -0.01)
         return self.scores[label]
 
     def mostly(self, label: Label, *others: Label) -> float:
         """Return a label's score, or what is below all thresholds where another's is higher."""
         score = self.score(label)
         return score if score >= max(map(self.score, others)) else min(score, -0.01)
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> _Said:
+    """Return a message as it is judged: now, for its anger, and as an earlier one next time."""
+    return _Said(text)
 
 
 class _Rules:
@@ -201,7 +208,7 @@ class _Rules:
 
     def points(self, texts: Sequence[str]) -> int:
         """Return the points of several messages together."""
-        return sum(self._points(_Said(text)) for text in texts)
+        return sum(self._points(_read(text)) for text in texts)
 
     def _denied(self, plain: str, found: re.Match[str]) -> bool:
         before = plain[max(0, found.start() - 32) : found.start()]

@@ -7,7 +7,7 @@ import pytest
 from services.gateway.safety.classifier import (
     STRETCH,
     WEIGHTS,
-    Linear,
+    Classifier,
     features,
     pieces,
     tokens,
@@ -20,7 +20,7 @@ LABELS = {"person", "injection", "self", "threat", "anger", "want", "ask"}
 SCORE = """
 from services.gateway.safety.classifier import features, pieces, trained
 parts = [features(piece) for piece in pieces("叫你们领导来, get me a human")]
-print([trained().score(label, parts) for label in ("person", "injection", "anger")])
+print(trained().scores(parts))
 """
 
 
@@ -44,14 +44,17 @@ def test_scores_are_the_same_in_every_process() -> None:
 
 
 def test_a_score_is_the_sum_of_weights_over_the_length() -> None:
-    model = Linear({"a": 3000, "b": 1000}, bias=-1.0, threshold=0.0)
-    assert model.score(frozenset("abcd")) == 1.0
-    assert model.score(frozenset()) == -1.0
+    one = {"weights": {"a": 3000, "b": 1000}, "bias": -1.0, "threshold": 0.25}
+    other = {"weights": {"b": -1000, "c": 500}, "bias": 0.0, "threshold": 0.0}
+    model = Classifier({"one": one, "other": other})
+    assert model.scores([frozenset("abef")]) == {"one": 0.75, "other": -0.5}
+    assert model.scores([frozenset()]) == {"one": -1.25, "other": 0.0}
+    assert model.scores([frozenset("abef"), frozenset("c")]) == {"one": 0.75, "other": 0.5}
 
 
 def test_what_asks_scores_above_what_mentions() -> None:
     def person(text: str) -> float:
-        return trained().score("person", [features(piece) for piece in pieces(folded(text))])
+        return trained().scores([features(piece) for piece in pieces(folded(text))])["person"]
 
     assert person("叫你们领导来跟我说") > 0 > person("给领导挑个茶具")
     assert person("get me somebody who works there") > 0 > person("a gift for somebody at work")
@@ -74,7 +77,7 @@ def test_a_long_message_is_judged_in_pieces_of_bounded_length() -> None:
 @pytest.mark.parametrize("text", ["", " ", "!", "，。", "a", "😀"])
 def test_texts_with_nothing_in_them_are_judged(text: str) -> None:
     parts = [features(piece) for piece in pieces(folded(text))]
-    assert trained().score("injection", parts) < 0
+    assert trained().scores(parts)["injection"] < 0
 
 
 def test_a_line_stands_for_all_its_wordings() -> None:
