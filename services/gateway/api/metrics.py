@@ -4,7 +4,7 @@ Shops come from a file and tools from the tools service, so their labels are bou
 texts never become labels.
 """
 
-from functools import partial
+from functools import cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -137,6 +137,10 @@ class _Rails:
             registry=registry,
         )
 
+        # Looked up by labels once: every message and every clause passes here.
+        self._decision = cache(self._decisions.labels)
+        self._second = cache(self._seconds.labels)
+
     def decided(self, name: str, action: str, language: str, seconds: float) -> None:
-        self._decisions.labels(name, action, language).inc()
-        self._seconds.labels(name).observe(seconds)
+        self._decision(name, action, language).inc()
+        self._second(name).observe(seconds)

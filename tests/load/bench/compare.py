@@ -7,6 +7,7 @@ load generator can do at most.
 import itertools
 import json
 import os
+import random
 import time
 import uuid
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from tests.load.bench.measure import Case, Tally, in_turns
 from tests.load.bench.rig import Rig
 from tests.load.resources import Meter
 
-QUESTION = "Where is my order ORD20241201001?"
+QUESTION = "Where is my order ORD{number:011d}?"
+"""Each with a number of its own, so that nothing that was worked out for one serves another."""
 TURNS = 5
 """Questions in each conversation; then a new session begins. As many as a session remembers."""
 WARM_UP_S = 0.5
@@ -61,20 +63,21 @@ def stages(rig: Rig, litellm: tuple[tuple[str, int], str] | None) -> list[Stage]
 
 def conversation(stage: Stage, *, streamed: bool) -> Callable[[], bytes]:
     """Return one connection's requests: five in a session, then five in the next, for ever."""
-    body = {"model": "xiaoer", "messages": [{"role": "user", "content": QUESTION}]}
-    if streamed:
-        body["stream"] = True  # type: ignore[assignment]
-    content = json.dumps(body, separators=(",", ":")).encode()
     host = f"{stage.address[0]}:{stage.address[1]}"
     asked = itertools.count()
-    request = b""
+    headers: dict[str, str] = {}
+    first = random.randrange(10**10)
 
     def next_request() -> bytes:
-        nonlocal request
-        if next(asked) % TURNS == 0:
+        nonlocal headers
+        number = next(asked)
+        if number % TURNS == 0:
             headers = {"host": host, **stage.headers, "x-session-id": f"bench-{uuid.uuid4().hex}"}
-            request = post("/v1/chat/completions", headers, content)
-        return request
+        question = QUESTION.format(number=first + number)
+        messages = [{"role": "user", "content": question}]
+        body = {"model": "xiaoer", "messages": messages, "stream": streamed}
+        content = json.dumps(body, separators=(",", ":")).encode()
+        return post("/v1/chat/completions", headers, content)
 
     return next_request
 

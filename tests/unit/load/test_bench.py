@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import math
 
 import pytest
@@ -94,8 +95,11 @@ def test_a_conversation_changes_its_session_after_five_turns() -> None:
     stage = Stage("gateway", ("h", 1), {"authorization": "Bearer k"}, None)
     ask = conversation(stage, streamed=True)
     requests = [ask() for _ in range(TURNS + 1)]
-    assert len(set(requests)) == 2
-    assert requests[0] == requests[TURNS - 1] != requests[TURNS]
+    assert len(set(requests)) == TURNS + 1, "no two questions are the same"
+    sessions = [re.search(rb"x-session-id: (\S+)", one) for one in requests]
+    names = [found and found[1] for found in sessions]
+    assert names[0] == names[TURNS - 1] != names[TURNS]
+    assert None not in names
     head, _, body = requests[0].partition(b"\r\n\r\n")
     assert b"authorization: Bearer k" in head
     assert f"content-length: {len(body)}".encode() in head
