@@ -1,10 +1,13 @@
 """The prompt: a system message per shop and language, then the conversation.
 
 What never changes comes first, so that the model server's prefix cache serves all customers of a
-shop. `prompts/system.j2` is what is sent; `prompts/verbose.*.j2` is the obvious prose version,
-kept to measure against (see `prompt_cost`).
+shop; passages of the shop's documents stand with the last question alone. `prompts/system.j2` is
+what is sent; `prompts/verbose.*.j2` is the obvious prose version, kept to measure against (see
+`prompt_cost`).
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import jinja2
 
 from services.gateway.assistant.types import Message, StoredTurn
 from services.gateway.identity.shops import Language, Shop, ShopProfile
+from services.gateway.knowledge.types import Passage
 
 _FOLDER = Path(__file__).parent / "prompts"
 
@@ -42,7 +46,6 @@ def _render(
     text = templates.get_template(name).render(
         name=getattr(profile.name, language),
         tone=getattr(profile.tone, language),
-        policies=list(getattr(profile.policies, language)),
     )
     return text.strip()
 
@@ -68,6 +71,7 @@ class Prompts:
         language: Language,
         history: list[StoredTurn],
         conversation: tuple[Message, ...],
+        passages: Sequence[Passage] = (),
     ) -> list[dict[str, Any]]:
         """Return the messages for the model.
 
@@ -76,6 +80,7 @@ class Prompts:
             language: of the customer's latest message.
             history: the session's turns, oldest first.
             conversation: the client's messages; the last is the user's new one.
+            passages: what the shop's documents say about it.
         """
         messages: list[dict[str, Any]] = [self._system_message(shop, language)]
         for turn in history:
@@ -90,18 +95,30 @@ class Prompts:
         messages.extend(
             {"role": message.role, "content": plain(message.content)} for message in conversation
         )
+        messages[-1]["content"] = with_context(passages, messages[-1]["content"])
         return messages
 
 
+def with_context(passages: Sequence[Passage], question: str) -> str:
+    """Return a question with passages before it, as the demonstration model has learnt them."""
+    if not passages:
+        return question
+    names = [f"{one.title} › {one.heading}" if one.heading else one.title for one in passages]
+    lines = [f"[{name}] {one.text}" for name, one in zip(names, passages, strict=True)]
+    return "<context>\n" + "\n".join(map(plain, lines)) + f"\n</context>\n{question}"
+
+
+_MARKS = re.compile(r"<(?=\||/?tool_|/?context>)", re.IGNORECASE)
+
+
 def plain(text: str) -> str:
-    """Return a client's text with the model's control marks made harmless.
+    """Return a text that is not ours with the model's control marks made harmless.
 
     The chat template writes turns and tool results with marks such as `<|im_end|>` and
-    `<tool_response>`; typed by a customer they must not end a turn or pass for a tool's result.
+    `<tool_response>`, and `<context>` is ours; in a customer's words or a document they must not
+    end a turn or pass for a tool's result.
     """
-    if "<" not in text:
-        return text
-    return text.replace("<|", "< |").replace("<tool_", "< tool_").replace("</tool_", "< /tool_")
+    return _MARKS.sub("< ", text) if "<" in text else text
 
 
 def call_message(calls: list[tuple[str, str, str]], content: str = "") -> dict[str, Any]:

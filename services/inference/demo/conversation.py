@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
+from services.inference.demo.context import with_context
 from services.inference.demo.contract import Message
 from services.inference.demo.shops import Shop
 from services.inference.demo.world import Order, Product, World
@@ -30,9 +32,32 @@ class Conversation:
     missed_order: bool = False
     ended: bool = False
     told: Told = "start"
+    passages: list[str] | None = None
+    """What retrieval finds for the last question; None where nothing was said of it."""
+    _question: int = 0
+    _exchanges: list[tuple[int, bool]] = field(default_factory=list)
 
-    def exchange(self, user: str, calls: list[Call], answer: str) -> None:
-        """Add a question, the calls it takes with their results, and the answer."""
+    def exchange(
+        self,
+        user: str,
+        calls: list[Call],
+        answer: str,
+        passages: list[str] | None = None,
+        *,
+        quoted: bool = False,
+    ) -> None:
+        """Add a question, the calls it takes with their results, and the answer.
+
+        Args:
+            user: the question.
+            calls: name, arguments and result of each.
+            answer: the reply that ends the exchange.
+            passages: what retrieval finds for the question, where the answer depends on it; only
+                the last question shows it.
+            quoted: whether the answer cannot be given without them.
+        """
+        self.passages, self._question = passages, len(self.messages)
+        self._exchanges.append((len(self.messages), quoted))
         self.messages.append({"role": "user", "content": user})
         if calls:
             self.messages.append(
@@ -53,6 +78,19 @@ class Conversation:
                 for _, _, result in calls
             )
         self.messages.append({"role": "assistant", "content": answer})
+
+    def settle(self) -> list[Message]:
+        """Return the messages as the model sees them: passages with the last question only.
+
+        What was answered from passages that are gone is in the history and not to be learnt:
+        its replies are marked so.
+        """
+        for (_, quoted), (following, _) in pairwise(self._exchanges):
+            if quoted:
+                self.messages[following - 1]["learn"] = False
+        last = self.messages[self._question]
+        last["content"] = with_context(self.passages or [], last["content"])
+        return self.messages
 
     def order_call(self, order: Order, typed: str, *, may_miss: bool) -> Call:
         """Look an order up by what was typed; now and then it is not found or the tool is down."""

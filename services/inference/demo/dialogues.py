@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from services.inference.demo import answers
+from services.inference.demo.context import Retrieval
 from services.inference.demo.contract import Message
 from services.inference.demo.conversation import Call, Conversation
 from services.inference.demo.customer import Customer
@@ -23,7 +24,7 @@ _OPENERS = {
     "price": 13, "stock": 11, "ships_from": 4, "warranty": 8, "overview": 4,
     "price_stock": 2, "price_warranty": 1.5, "stock_ships": 1.5, "quantity": 3,
     "compare": 6, "both_stock": 2, "order_and_price": 2, "order_and_stock": 1.5, "joined": 13,
-    "policy": 60, "policy_unknown": 6, "shop_unknown": 6, "unknown_fact": 13, "passage": 5,
+    "policy": 60, "policy_unknown": 6, "shop_unknown": 6, "unknown_fact": 13, "passage": 14,
     "greeting": 2, "who_are_you": 1, "offtopic": 5, "complaint": 1.5, "unclear": 1.5,
     "order_action": 2.5, "thanks": 0.7, "bye": 0.5,
 }  # fmt: skip
@@ -52,6 +53,7 @@ class Composer:
         self.rng = world.rng
         self.language = phrases.language
         self.customer = Customer(phrases, world)
+        self.retrieval = Retrieval(phrases, world.rng)
 
     def shop(self) -> Shop:
         """Draw a shop of this language."""
@@ -195,8 +197,8 @@ class Composer:
     def _join(self, sentences: list[str]) -> str:
         return ("" if self.language == "zh" else " ").join(dict.fromkeys(sentences))
 
-    def _part(self, state: Conversation) -> tuple[str, list[Call], str]:
-        """One half of a message that asks two things."""
+    def _part(self, state: Conversation) -> tuple[str, list[Call], str, str]:
+        """One half of a message that asks two things; the last is the topic of its policy."""
         rng, kind = (
             self.rng,
             self.rng.choices(("product", "order", "policy", "unknown"), (40, 25, 28, 7))[0],
@@ -210,19 +212,20 @@ class Composer:
             answer = answers.product_answer(
                 self.language, call[2], typed, of_warranty=ask == "warranty"
             )
-            return text, [call], answer
+            return text, [call], answer, ""
         if kind == "order":
             intent = rng.choice(("order_status", "order_tracking", "order_eta"))
             order = self.world.order()
             number = self.customer.number(order.order_id)
             call = state.order_call(order, number, may_miss=True)
             answer = answers.order_answer(self.language, _ORDER_ASKS[intent], call[2], number)
-            return self.customer.line(intent, order_id=number), [call], answer
+            return self.customer.line(intent, order_id=number), [call], answer, ""
         if kind == "policy":
             key = rng.choice(list(state.shop.stated))
-            return self.customer.question(self.phrases.topics[key]), [], state.shop.stated[key]
+            asked = self.customer.question(self.phrases.topics[key])
+            return asked, [], state.shop.stated[key], key
         topic = rng.choice(list(state.shop.silent.values()))
-        return self.customer.question(topic), [], answers.say(self.language, "unconfirmed")
+        return self.customer.question(topic), [], answers.say(self.language, "unconfirmed"), ""
 
     def _joined_turn(self, state: Conversation) -> None:
         first, second = self._part(state), self._part(state)
@@ -233,9 +236,11 @@ class Composer:
             first, second = second, first
         state.product = state.order = None
         state.told = "reply" if not first[1] or self.rng.random() < 0.3 else "call"
-        state.exchange(
-            self.customer.dress(user), first[1] + second[1], self._join([first[2], second[2]])
-        )
+        keys = [part[3] for part in (first, second) if part[3]]
+        found = self.retrieval.relevant(state.shop, keys) if keys else None
+        answer = self._join([first[2], second[2]])
+        user = self.customer.dress(user)
+        state.exchange(user, first[1] + second[1], answer, found, quoted=bool(keys))
 
     def _policy_turn(self, state: Conversation) -> None:
         key = self.rng.choice(list(state.shop.stated))
@@ -243,13 +248,14 @@ class Composer:
         if key in _SHIPPING and not _SHIPPING - {key} & state.shop.stated.keys():
             asked = self.rng.choice(sorted(_SHIPPING))  # either rule answers either question
         user = self.customer.ask_policy(self.phrases.topics[asked])
-        state.exchange(user, [], state.shop.stated[key])
+        found = self.retrieval.relevant(state.shop, [key])
+        state.exchange(user, [], state.shop.stated[key], found, quoted=True)
 
     def _plain_turn(self, state: Conversation, user: str, key: str) -> None:
         state.exchange(user, [], answers.say(self.language, key, shop=state.shop.name))
 
     def _passage_turn(self, state: Conversation) -> None:
-        """Passages of the shop's documents come with the question; nothing follows."""
+        """A question on what a product's page says, or does not say."""
         rng = self.rng
         passages = rng.sample(
             self.phrases.passages, min(rng.choice((1, 2, 2, 3)), len(self.phrases.passages))
@@ -264,14 +270,14 @@ class Composer:
             )
         else:
             question, answer = rng.choice(target.qa)
-        blocks = "\n".join(
+        found = [
             f"[{passage.title}] {fill(passage.text, numbers)}"
             for passage, numbers in zip(passages, slots, strict=True)
-        )
+        ]
+        if rng.random() < 0.3:
+            found += self.retrieval.irrelevant(state.shop)[:1]
         question = fill(roughen(question, self.language, rng), slots[index])
-        user = f"<context>\n{blocks}\n</context>\n{question}"
-        state.exchange(user, [], fill(answer, slots[index]))
-        state.ended = True
+        state.exchange(question, [], fill(answer, slots[index]), found, quoted=True)
 
     # -- dialogues ---------------------------------------------------------------------------
 
@@ -297,7 +303,9 @@ class Composer:
 
         def silent() -> None:
             topic = rng.choice(list(state.shop.silent.values()))
-            self._plain_turn(state, self.customer.ask_policy(topic), "unconfirmed")
+            found = self.retrieval.irrelevant(state.shop)
+            user = self.customer.ask_policy(topic)
+            state.exchange(user, [], answers.say(self.language, "unconfirmed"), found, quoted=True)
 
         def order_action() -> None:
             named = rng.random() < 0.4
@@ -354,7 +362,7 @@ class Composer:
 
     def dialogue(self, shop: Shop) -> list[Message]:
         """Compose one dialogue of one to three exchanges in ``shop``; system message included."""
-        return self._compose(shop, (25, 50, 25)).messages
+        return self._compose(shop, (25, 50, 25)).settle()
 
     def decision(self, shop: Shop) -> tuple[list[Message], bool]:
         """Compose a short dialogue for its last decision; tell whether only the reply's start is.
@@ -362,9 +370,10 @@ class Composer:
         It ends with its last call, if what follows from the results goes without saying.
         """
         state = self._compose(shop, (70, 30, 0))
+        messages = state.settle()
         if state.told == "call":
-            return _until_last_call(state.messages), False
-        return state.messages, state.told == "start"
+            return _until_last_call(messages), False
+        return messages, state.told == "start"
 
     def _compose(self, shop: Shop, turn_weights: tuple[int, int, int]) -> Conversation:
         rng = self.rng
@@ -381,6 +390,8 @@ class Composer:
                 self._open(state)
             if state.ended or _bytes(state.messages) > _ENOUGH_BYTES:
                 break
+        if state.passages is None and rng.random() < 0.4:
+            state.passages = self.retrieval.irrelevant(state.shop)
         return state
 
 

@@ -47,8 +47,12 @@ def held_out_cases(tokenizer: Any, dialogues: int, seed: int = 99) -> list[Case]
         shop = composer.shop()
         for number in range(dialogues):
             shop = composer.shop() if number % 10 == 0 else shop
-            head, body = render(tokenizer, composer.dialogue(shop), CONTRACT["tools"])
-            for match in _REPLY.finditer(body):
+            messages = composer.dialogue(shop)
+            head, body = render(tokenizer, messages, CONTRACT["tools"])
+            learnt = [m.get("learn", True) for m in messages if m["role"] == "assistant"]
+            for match, learn in zip(_REPLY.finditer(body), learnt, strict=True):
+                if not learn:
+                    continue
                 before = body[: match.start(1)]
                 called = "<tool_call>" in match.group(1)
                 after_tool = before.rstrip().endswith(

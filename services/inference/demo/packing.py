@@ -55,9 +55,13 @@ def render(
     return text[:end], text[end:]
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> Encoded:
-    """Tokenize a rendered dialogue and mark the assistant's spans."""
-    spans = [match.span(1) for match in _ASSISTANT.finditer(text)]
+def encode(
+    tokenizer: PreTrainedTokenizerBase, text: str, messages: list[dict[str, Any]]
+) -> Encoded:
+    """Tokenize a rendered dialogue and mark what the assistant said that is to be learnt."""
+    learnt = [m.get("learn", True) for m in messages if m["role"] == "assistant"]
+    found = _ASSISTANT.finditer(text)
+    spans = [m.span(1) for m, learn in zip(found, learnt, strict=True) if learn]
     encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     said = [
         any(start <= a and b <= end for start, end in spans) and b > a

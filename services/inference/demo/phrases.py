@@ -67,6 +67,7 @@ class Phrases:
             key: Topic(self._keep(value["statements"]), self._keep(value["questions"]))
             for key, value in _load_topics(language).items()
         }
+        self.headings: dict[str, list[str]] = _load(language, "headings")
         self.combined = [
             Combined(frozenset(item["topics"]), self._keep(item["statements"]))
             for item in _load(language, "combined")

@@ -1,4 +1,4 @@
-"""Invented shops: a name, a tone, and the policies that the system prompt states."""
+"""Invented shops: a name, a tone, and the policies that their documents state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.inference.demo.phrases import Phrases, Topic
 from services.inference.demo.world import Language, World
 
 # A question on one of these may be answered by a statement on another, so it is not "unknown".
-_NEAR_TOPICS: tuple[frozenset[str], ...] = (
+NEAR_TOPICS: tuple[frozenset[str], ...] = (
     frozenset({"free_shipping", "shipping_fee", "remote_areas"}),
     frozenset({"returns_window", "exchange", "opened_items", "return_shipping_fee"}),
     frozenset({"refund_time", "refund_method"}),
@@ -36,7 +36,7 @@ _COMMON_WEIGHT = 3.0
 
 @dataclass(frozen=True)
 class Shop:
-    """What the system prompt says of a shop."""
+    """A shop: its system prompt, what its documents state, and what they are silent about."""
 
     language: Language
     name: str
@@ -64,9 +64,8 @@ def draw_shop(phrases: Phrases, world: World) -> Shop:
     system = CONTRACT["system"].format(
         name=name,
         tone=rng.choice(world.words.tones),
-        policies="\n".join(f"- {line}" for line in dict.fromkeys(stated.values())),
     )
-    near = {key for group in _NEAR_TOPICS if group & stated.keys() for key in group}
+    near = {key for group in NEAR_TOPICS if group & stated.keys() for key in group}
     silent = {
         key: topic for key, topic in phrases.topics.items() if key not in stated and key not in near
     }

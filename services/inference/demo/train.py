@@ -47,8 +47,8 @@ class Recipe:
     """What was found to work; see the README's section on the demonstration model."""
 
     steps: int = 1150
-    blocks: int = 5
-    block_tokens: int = 512
+    blocks: int = 4
+    block_tokens: int = 640
     learning_rate: float = 2e-3
     warmup_steps: int = 20
     rank: int = 32
@@ -86,7 +86,7 @@ class DialogueSource:
             short = rng.random() < recipe.decision_share
             messages, cut = composer.decision(shop) if short else (composer.dialogue(shop), False)
             head, body = render(self._tokenizer, messages, CONTRACT["tools"])
-            encoded = encode(self._tokenizer, body)
+            encoded = encode(self._tokenizer, body, messages)
             if cut:
                 encoded = cut_reply(encoded, recipe.decision_tokens)
             if len(encoded.ids) <= recipe.block_tokens:

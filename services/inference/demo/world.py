@@ -297,7 +297,7 @@ class World:
         newest, numbering = self._time(), self._numbering()
         count = self.rng.choices((0, 1, 2, 3, 4, 5), (4, 16, 18, 18, 20, 24))[0]
         # Orders of one day have nearly one number, and are told apart by its end alone.
-        days = self.rng.choice((1, 5, 30, 90))
+        days = self.rng.choice((1, 5, 30, 30, 90, 90))
         drawn = (
             self._placed(newest - timedelta(minutes=self.rng.randrange(60 * 24 * days)), numbering)
             for _ in range(count)

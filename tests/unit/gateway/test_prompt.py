@@ -19,14 +19,12 @@ PROFILES = msgspec.convert(
 
 def test_the_lean_prompt_is_as_agreed() -> None:
     text = render_system(environment(), PROFILES["demo"], "en")
-    policies = "\n".join(f"- {p}" for p in PROFILES["demo"].policies.en)
     assert text == (
         "You are a shop's assistant. Answer in the customer's language, in at most two sentences.\n"
-        "Call tools for facts about orders and products. State only facts found in tool results, "
-        "passages or the policies below, numbers copied exactly; for anything else say you can't "
+        "Call tools for facts about orders and products. State only facts found in tool results or "
+        "in the passages given as context, numbers copied exactly; for anything else say you can't "
         "confirm it.\n"
-        f"Shop: {PROFILES['demo'].name.en}. Tone: {PROFILES['demo'].tone.en}.\n"
-        f"Policies:\n{policies}"
+        f"Shop: {PROFILES['demo'].name.en}. Tone: {PROFILES['demo'].tone.en}."
     )
 
 

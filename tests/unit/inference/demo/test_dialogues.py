@@ -50,12 +50,29 @@ def test_an_answer_states_no_number_that_nobody_gave(language: Language) -> None
         for index, message in enumerate(messages):
             if message["role"] != "assistant" or not message["content"]:
                 continue
+            if not message.get("learn", True):
+                continue  # said from passages that came with an earlier question
             answers += 1
             given = shop.system + "\n".join(m["content"] for m in messages[1:index])
             counted = {str(n) for n in range(6)}  # "your recent orders (3)" counts what was listed
             for number in _NUMBER.findall(message["content"]):
                 assert number in given or number in counted, (number, messages)
     assert answers > 120
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_passages_stand_with_the_last_question_alone(language: Language) -> None:
+    with_passages = forgotten = 0
+    for _, messages in _dialogues(language):
+        asked = [m["content"] for m in messages if m["role"] == "user"]
+        assert not any("<context>" in one for one in asked[:-1])
+        with_passages += "<context>" in asked[-1]
+        last = max(i for i, m in enumerate(messages) if m["role"] == "user")
+        unlearnt = [i for i, m in enumerate(messages) if not m.get("learn", True)]
+        assert all(i < last and messages[i]["content"] for i in unlearnt)
+        forgotten += len(unlearnt)
+    assert with_passages > 30
+    assert forgotten > 3
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
