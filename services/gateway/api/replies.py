@@ -22,7 +22,7 @@ def xiaoer(reply: Reply) -> dict[str, Any]:
         "source": answer.source,
         "tools": [call.name for call in answer.tool_calls],
         "cards": answer.cards,
-        "citations": [],
+        "citations": answer.citations,
         "handoff": answer.owner,
         "degraded": answer.degraded,
         "node": answer.node,

@@ -14,10 +14,10 @@ _CANT_CONFIRM: dict[Language, str] = {
 
 _ASK_AGAIN: dict[Language, str] = {
     "zh": "（核对未通过，这句没有发给顾客：没有任何依据说明“{fault}”。{so_far}"
-    "请只用工具结果、资料或店铺规则中的内容回答；没有依据就说暂时无法确认。）",
+    "请只用工具结果或资料中的内容回答；没有依据就说暂时无法确认。）",
     "en": "(That sentence was checked and not sent: nothing supports “{fault}”. {so_far}"
-    "Answer only with what tool results, passages or the policies state; where they state nothing, "
-    "say you can't confirm it.)",
+    "Answer only with what tool results or the passages state; where they state nothing, say you "
+    "can't confirm it.)",
 }
 _SO_FAR: dict[Language, str] = {
     "zh": "顾客已经看到“{said}”，请接着往下说，不要重复。",

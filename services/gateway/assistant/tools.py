@@ -35,6 +35,9 @@ class ToolNote(msgspec.Struct, frozen=True):
 
     fresh_for_s: float = 0.0
     """How long a result counts as evidence later in the conversation."""
+    access: Literal["public", "customer"] = "customer"
+    cache_ttl_s: float = 0.0
+    """How long an answer built on a result may be given to others."""
 
 
 class ToolSpec(msgspec.Struct):
@@ -58,6 +61,8 @@ class Catalogue:
     """Each `{"type": "function", "function": …}`, in the published order."""
     fresh_for_s: Mapping[str, float] = field(default_factory=dict)
     """By tool: how long its result counts as evidence."""
+    public_for_s: Mapping[str, float] = field(default_factory=dict)
+    """By public tool: how long an answer built on it may be given to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,11 @@ class ToolsClient:
                 for spec in specs
             ),
             {name: spec.xiaoer.fresh_for_s for name, spec in zip(names, specs, strict=True)},
+            {
+                name: spec.xiaoer.cache_ttl_s
+                for name, spec in zip(names, specs, strict=True)
+                if spec.xiaoer.access == "public"
+            },
         )
         self.learnt = True
 

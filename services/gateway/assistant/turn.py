@@ -6,6 +6,7 @@ what reaches the customer. Sessions, HTTP and who the customer is are others' bu
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -36,10 +37,19 @@ from services.gateway.assistant.types import (
     ToolCall,
 )
 from services.gateway.identity.shops import Language, Shop
+from services.gateway.knowledge.citations import citations
+from services.gateway.knowledge.types import Passage
 from services.gateway.safety.markup import clean
 
 MAX_CALLS = 8
 """Most tool calls of one round; more come from a model that has lost its way."""
+DOCUMENTS_FOR_S = 3600.0
+"""How long an answer from the shop's documents may be given to others; a new load ends it at once,
+and no promotion that ends meanwhile is told of for longer."""
+
+
+async def _nobody() -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,10 @@ class Question:
     request_id: str
     affinity: str | None
     deadline: Deadline
+    passages: tuple[Passage, ...] = ()
+    """What the shop's documents say about it."""
+    private: Callable[[], Awaitable[None]] = _nobody
+    """Is told as soon as something is looked up that is only this customer's business."""
 
     @property
     def text(self) -> str:
@@ -117,12 +131,17 @@ class Assistant:
             question.history,
             question.conversation,
             self._tools.catalogue.fresh_for_s,
+            tuple(passage.text for passage in question.passages),
         )
         state = _State(
             question=question,
             language=language,
             messages=self._prompts.messages(
-                question.shop, language, question.history, question.conversation
+                question.shop,
+                language,
+                question.history,
+                question.conversation,
+                question.passages,
             ),
             speech=Speech(
                 emit,
@@ -134,8 +153,8 @@ class Assistant:
         )
         if not self._tools.catalogue.names:
             state.answer.degrade("tools")
-        founded = await self._founded(state)
-        if not founded or not state.speech.text.strip():
+        complete = await self._founded(state) and bool(state.speech.text.strip())
+        if not complete:
             # Said through the same speech, so that streams and plain answers agree.
             await state.speech.hear(cant_confirm(language))
             await state.speech.end_call()
@@ -143,7 +162,26 @@ class Assistant:
         state.answer.unanswered = (
             only_declines(state.answer.text) or "tools" in state.answer.degraded
         )
+        self._share(state, complete=complete)
         return state.answer
+
+    def _share(self, state: _State, *, complete: bool) -> None:
+        """Decide for how long others may be given this answer, and what it quotes."""
+        answer, question = state.answer, state.question
+        answer.citations = citations(answer.text, question.passages)
+        ttls = self._tools.catalogue.public_for_s
+        used = [ttls.get(call.name, 0.0) for call in answer.tool_calls]
+        reasons = {
+            "history": bool(question.history) or len(question.conversation) > 1,
+            "private": 0.0 in used,
+            "missed": any(result.outcome != "ok" for result in state.results.values()),
+            "unanswered": not complete or answer.unanswered,
+            "degraded": bool(answer.degraded) or answer.finish_reason != "stop",
+            "no_source": not used and not answer.citations,
+        }
+        answer.why_private = next((name for name, holds in reasons.items() if holds), "")
+        if not answer.why_private:
+            answer.public_for_s = min([*used, DOCUMENTS_FOR_S])
 
     def _clean(self, hosts: tuple[str, ...], language: Language) -> Clean:
         def cleaned(unit: str) -> str:
@@ -273,6 +311,8 @@ class Assistant:
         if broken:
             result = invalid_arguments("the tool call is not valid JSON")
         else:
+            if call.name not in self._tools.catalogue.public_for_s:
+                await question.private()
             caller = Caller(
                 question.shop.id, question.customer, state.language, question.request_id
             )

@@ -75,12 +75,18 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     tool_calls: list[StoredToolCall] = field(default_factory=list)
     cards: list[dict[str, Any]] = field(default_factory=list)
+    citations: list[dict[str, str]] = field(default_factory=list)
+    """The documents it quotes, each with `document`, `title` and `heading`."""
     degraded: list[str] = field(default_factory=list)
     source: Source = "model"
     owner: Owner = "bot"
     """Who has the conversation from now on."""
     unanswered: bool = False
     """The customer got no answer to what they asked: nothing could be confirmed or looked up."""
+    public_for_s: float = 0.0
+    """How long it may be given to other customers of the shop; 0: never."""
+    why_private: str = ""
+    """Why it may not, where it may not."""
     node: str | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
