@@ -2,7 +2,8 @@
 # Variables are given on the command line (make run NODES=2) and reach the module as environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop token key shop import fetch finetune test lint eval load bench setup clean
+.PHONY: help run stop token key shop import knowledge gaps rehearse hot fetch finetune test lint \
+	eval eval-cache load bench setup clean
 MAKEFLAGS += --no-print-directory
 
 # The first that exists and is new enough; 3.11 first, since that is what we test with.
@@ -12,6 +13,8 @@ VENV ?= .venv
 WITH = $(or $(PYTHON),$(error Xiaoer needs Python 3.11 or newer with its venv module, and none \
 	is on the PATH. Install one (Debian, Ubuntu: apt install python3.11-venv), or name it: make \
 	PYTHON=/path/to/python3.11)) -m deploy.local.bootstrap --venv $(VENV)
+# A command beside the services: it finds what they find.
+LOCALLY = $(WITH) app -- -m deploy.local with -- -m
 # Where no model is served here, the packages that serve one are not needed.
 RUNTIME = $(if $(MODEL_URL),app,run)
 
@@ -22,7 +25,7 @@ PROFILE ?= cpu-demo
 export DATA_DIR PROFILE
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start everything, first setting up what is missing; Ctrl-C stops it
 	@$(WITH) $(RUNTIME) -- -m deploy.local run
@@ -41,8 +44,17 @@ shop: ## shops' keys and token rules: ARGS="add-key demo"; alone it says what th
 		$(WITH) app -- -m services.gateway.identity $(ARGS)
 
 import: ## load a shop's CSV files: SHOP=… PRODUCTS=… ORDERS=… ITEMS=…
-	@$(WITH) app -- -m services.tools.importer --shop '$(SHOP)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \
+	@$(LOCALLY) services.tools.importer --shop '$(SHOP)' $(if $(PRODUCTS),--products '$(PRODUCTS)') \
 		$(if $(ORDERS),--orders '$(ORDERS)') $(if $(ITEMS),--items '$(ITEMS)')
+
+knowledge: ## load a shop's documents (Markdown, HTML, PDF, DOCX, CSV): DIR=… SHOP=…
+	@$(LOCALLY) services.gateway.knowledge load '$(DIR)' --shop '$(SHOP)'
+
+gaps: ## what customers asked and the documents do not hold, most asked first
+	@$(LOCALLY) services.gateway.knowledge gaps --shop '$(SHOP)'
+
+hot: ## the most asked questions with their hit rates, and why others are never cached
+	@$(LOCALLY) services.gateway.answers hot --shop '$(SHOP)'
 
 fetch: ## fetch a profile's model, resumable and checked: PROFILE=edge-gpu
 	@$(WITH) run -- -m services.inference fetch '$(PROFILE)'
@@ -60,6 +72,9 @@ lint: ## ruff, mypy --strict, import contracts, bandit, secrets, known vulnerabi
 eval: ## golden dialogues against the running gateway (URL=… ARGS=…), then rails, grounding, handoff
 	@$(WITH) dev -- -m tests.eval --url '$(or $(URL),http://127.0.0.1:$(or $(GATEWAY_PORT),8080))' $(ARGS); \
 		golden=$$?; $(WITH) dev -- -m tests.eval.judged test && exit $$golden
+
+eval-cache: ## which questions the answer cache takes for one: false hits and hit rates
+	@$(WITH) dev -- -m tests.eval.cache $(or $(ARGS),test)
 
 load: ## Locust against the running gateway: URL=…
 	@$(WITH) dev -- -m tests.load $(if $(URL),--url '$(URL)') $(ARGS)

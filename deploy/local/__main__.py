@@ -1,6 +1,11 @@
-"""`python -m deploy.local run|stop|token|key`: the commands behind make's targets."""
+"""`python -m deploy.local run|stop|token|key|with`: the commands behind make's targets.
+
+`with -- -m services.gateway.knowledge load DIR` runs a command with the environment that the
+services of this data folder get.
+"""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -8,6 +13,7 @@ from deploy.local import run
 from deploy.local.credentials import load_credentials
 from deploy.local.errors import LocalError, StartError
 from deploy.local.settings import LocalSettings, load_settings
+from deploy.local.units import service_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     token = commands.add_parser("token", help="print a customer's token")
     token.add_argument("customer")
     commands.add_parser("key", help="print the demo shop's key")
+    other = commands.add_parser("with", help="run a Python command as the services would")
+    other.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     try:
         return _run(options, load_settings())
@@ -38,6 +46,10 @@ def _run(options: argparse.Namespace, settings: LocalSettings) -> int:
         run.stop(settings)
         print("Everything is stopped.")
         return 0
+    if options.command == "with":
+        command = [sys.executable, *(one for one in options.arguments if one != "--")]
+        env = {**service_environment(settings), **settings.environ}
+        os.execve(sys.executable, command, env)  # noqa: S606 - the purpose # nosec B606
     credentials = load_credentials(settings.secrets_dir)
     if options.command == "token":
         print(credentials.customer_token(options.customer, settings.token_ttl_s))

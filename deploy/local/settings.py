@@ -31,9 +31,12 @@ class LocalSettings:
         tools_port: the tools service (`TOOLS_PORT`).
         router_port: the router (`ROUTER_PORT`).
         router_metrics_port: the router's Prometheus metrics (`ROUTER_METRICS_PORT`).
+        embedder_port: the embedder (`EMBEDDER_PORT`).
         node_port: the first node; others follow (`NODE_PORT`).
         redis_port: the embedded Redis (`REDIS_PORT`).
         model_url: an OpenAI-compatible endpoint to use instead of own nodes (`MODEL_URL`).
+        embeddings_url: an OpenAI-shaped endpoint of embeddings to use instead of the embedder
+            (`EMBEDDINGS_URL`; its model's name is `EMBEDDINGS_MODEL`).
         redis_url: a Redis to use instead of the embedded one (`REDIS_URL`).
         database_url: the shop's data (`DATABASE_URL`, a SQLite file in `DATA_DIR`).
         shops_file: the public part of the shops (`SHOPS_FILE`).
@@ -53,9 +56,11 @@ class LocalSettings:
     tools_port: int = 8081
     router_port: int = 8082
     router_metrics_port: int = 9082
+    embedder_port: int = 8083
     node_port: int = 8101
     redis_port: int = 6390
     model_url: str | None = None
+    embeddings_url: str | None = None
     redis_url: str | None = field(default=None, repr=False)
     database_url: str = field(repr=False)
     shops_file: Path
@@ -100,12 +105,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> LocalSettings:
     """
     env = dict(os.environ if environ is None else environ)
     data_dir = Path(_text(env, "DATA_DIR", "data")).expanduser().absolute()
-    model_url = _text(env, "MODEL_URL", "") or None
-    if model_url is not None and not model_url.startswith(("http://", "https://")):
-        raise SettingsError(
-            f"MODEL_URL is {model_url!r}; give the base URL of an OpenAI-compatible endpoint, "
-            "such as http://127.0.0.1:11434/v1."
-        )
     settings = LocalSettings(
         data_dir=data_dir,
         model_dir=Path(_text(env, "MODEL_DIR", str(data_dir / "models"))).expanduser().absolute(),
@@ -116,9 +115,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> LocalSettings:
         tools_port=_whole(env, "TOOLS_PORT", 8081, 1, 65535),
         router_port=_whole(env, "ROUTER_PORT", 8082, 1, 65535),
         router_metrics_port=_whole(env, "ROUTER_METRICS_PORT", 9082, 1, 65535),
+        embedder_port=_whole(env, "EMBEDDER_PORT", 8083, 1, 65535),
         node_port=_whole(env, "NODE_PORT", 8101, 1, 65534),
         redis_port=_whole(env, "REDIS_PORT", 6390, 1, 65535),
-        model_url=model_url,
+        model_url=_endpoint(env, "MODEL_URL"),
+        embeddings_url=_endpoint(env, "EMBEDDINGS_URL"),
         redis_url=_text(env, "REDIS_URL", "") or None,
         database_url=_text(env, "DATABASE_URL", f"sqlite+aiosqlite:///{data_dir / 'shop.db'}"),
         shops_file=Path(
@@ -140,6 +141,8 @@ def ports(settings: LocalSettings) -> dict[str, tuple[str, int, str]]:
         "gateway": (settings.gateway_host, settings.gateway_port, "GATEWAY_PORT"),
         "tools": ("127.0.0.1", settings.tools_port, "TOOLS_PORT"),
     }
+    if settings.embeddings_url is None:
+        found["embedder"] = ("127.0.0.1", settings.embedder_port, "EMBEDDER_PORT")
     if settings.redis_url is None:
         found["redis"] = ("127.0.0.1", settings.redis_port, "REDIS_PORT")
     if settings.model_url is None:
@@ -166,6 +169,16 @@ def _check_ports_differ(settings: LocalSettings) -> None:
 
 def _text(env: Mapping[str, str], name: str, default: str) -> str:
     return env.get(name, "").strip() or default
+
+
+def _endpoint(env: Mapping[str, str], name: str) -> str | None:
+    url = _text(env, name, "") or None
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"{name} is {url!r}; give the base URL of an OpenAI-compatible endpoint, "
+            "such as http://127.0.0.1:11434/v1."
+        )
+    return url
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

