@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,22 @@ def features(said: str) -> frozenset[str]:
     """Return what a folded text consists of: runs of tokens, pairs apart, and parts of words."""
     row = ["^", *tokens(said), "$"]
     found: list[str] = []
+    rest = [row[start:] for start in range(LONGEST)]
     for size in range(1, LONGEST + 1):
-        found += map(" ".join, zip(*(row[start:] for start in range(size)), strict=False))
+        found += map(" ".join, zip(*rest[:size], strict=False))
     for apart in range(2, APART + 1):
-        found += [f"{one}_{other}" for one, other in zip(row, row[apart:], strict=False)]
+        found += map("_".join, zip(row, row[apart:], strict=False))
     for word in row:
         if len(word) > 3 and word.isascii():
-            padded = f"<{word}>"
-            found += [padded[at : at + 4] for at in range(len(padded) - 3)]
+            found += _parts(word)
     return frozenset(found)
+
+
+@lru_cache(maxsize=4096)
+def _parts(word: str) -> list[str]:
+    """Return a word's pieces of four letters, its ends marked."""
+    padded = f"<{word}>"
+    return [padded[at : at + 4] for at in range(len(padded) - 3)]
 
 
 def pieces(said: str) -> Iterator[str]:
