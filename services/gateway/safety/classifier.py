@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,10 @@ class Classifier:
         self._biases = [model["bias"] for model in models.values()]
         self._thresholds = [model["threshold"] for model in models.values()]
         # All labels in one table: a feature is looked up once, and most of a text's have no row.
-        known = dict.fromkeys(chain.from_iterable(model["weights"] for model in models.values()))
-        self._rows = {
-            feature: tuple(model["weights"].get(feature, 0) for model in models.values())
-            for feature in known
-        }
+        self._rows: dict[str, list[int]] = {}
+        for at, model in enumerate(models.values()):
+            for feature, weight in model["weights"].items():
+                self._rows.setdefault(feature, [0] * len(models))[at] = weight
 
     def scores(self, parts: Sequence[frozenset[str]]) -> dict[Label, float]:
         """Return for each label the strongest score of a text's pieces above its threshold."""

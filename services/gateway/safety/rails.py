@@ -63,6 +63,7 @@ class InputRails:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._rules = _Rules(_data())
+        trained()  # Read now, not with the first customer's message.
 
     def check(
         self, text: str, earlier: Sequence[str], profile: ShopProfile, language: Language
