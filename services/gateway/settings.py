@@ -68,6 +68,8 @@ class Settings:
     """Most (estimated) tokens of history in a prompt; older turns are dropped first."""
     deadline_s: float = 30.0
     """Seconds within which every request ends, with an answer or a clear error."""
+    stream_gap_s: float = 3.0
+    """Longest silence inside a model's stream; after it another node goes on with the answer."""
     tool_rounds: int = 4
     """Most rounds of tool calls in one turn."""
     tool_timeout_s: float = 5.0
@@ -149,6 +151,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         session_ttl_s=reader.whole("SESSION_TTL_S", 3600, 1, 31_536_000),
         session_tokens=reader.whole("SESSION_TOKENS", 2000, 0, 1_000_000),
         deadline_s=reader.number("DEADLINE_S", 30.0, 0.1, 600.0),
+        stream_gap_s=reader.number("STREAM_GAP_S", 3.0, 0.05, 600.0),
         tool_rounds=reader.whole("TOOL_ROUNDS", 4, 1, 16),
         tool_timeout_s=reader.number("TOOL_TIMEOUT_S", 5.0, 0.05, 600.0),
         trusted_proxies=reader.networks("TRUSTED_PROXIES"),

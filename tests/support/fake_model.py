@@ -67,6 +67,10 @@ class FakeModel:
         self.fail_status = 500
         self.fail_body: dict[str, Any] = {"error": {"message": "boom", "type": "server_error"}}
         self.crash_after_chunks: int | None = None
+        self.crashes = 1_000_000
+        """How many streams crash."""
+        self.freezes = False
+        """Whether they fall silent instead."""
         self.hang = False
         self.garbage = False
 
@@ -123,7 +127,10 @@ class FakeModel:
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for number, chunk in enumerate(self._chunks(step)):
-            if number == self.crash_after_chunks:
+            if number == self.crash_after_chunks and self.crashes > 0:
+                self.crashes -= 1
+                if self.freezes:
+                    await asyncio.sleep(3600)
                 raise ConnectionAbortedError("the fake crashes mid-stream, as told")
             data = b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
             await send({"type": "http.response.body", "body": data, "more_body": True})

@@ -71,6 +71,10 @@ class Metrics:
             "Answers given without something: memory or tools.",
             ("what",),
         )
+        self._takeovers = counter(
+            "xiaoer_gateway_takeovers_total",
+            "Streams whose node was lost and that another node went on with.",
+        )
         self._rails = _Rails(self.registry)
         # Children of fixed labels, looked up once: the hot path should not hash labels.
         self._hop = {hop: self._hops.labels(hop) for hop in ("model", "tools", "redis")}
@@ -87,6 +91,10 @@ class Metrics:
     def rail(self, name: str, action: str, language: str, seconds: float) -> None:
         """Count what a rail decided on one text, and how long it took."""
         self._rails.decided(name, action, language, seconds)
+
+    def takeover(self) -> None:
+        """Count an answer that another node went on with."""
+        self._takeovers.inc()
 
     def lock_wait(self, seconds: float) -> None:
         """Count a wait for the session's turn."""

@@ -5,6 +5,7 @@ bytes (`cast_to=Response`, the client's documented way for raw replies) and deco
 Connections, authentication, timeouts and errors stay the client's. Retries are the router's.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -79,6 +80,13 @@ class _Reply(msgspec.Struct):
 _reply = msgspec.json.Decoder(_Reply)
 
 
+class BrokenOffError(ModelUnavailableError):
+    """A stream ended before the answer did: its node is lost, and another may go on."""
+
+    def __init__(self) -> None:
+        super().__init__("The model's answer broke off. Try again.")
+
+
 @dataclass(slots=True)
 class ModelCall:
     """What one model call came to. While streaming it grows as chunks arrive."""
@@ -102,6 +110,8 @@ class ModelRequest:
     request_id: str
     affinity: str | None
     """The session, which the router keeps on one node."""
+    said: str = ""
+    """What was said of the answer before its node was lost: the reply goes on from there."""
 
 
 class ModelClient:
@@ -110,11 +120,13 @@ class ModelClient:
     Args:
         client: with `max_retries=0`; closed by whoever made it.
         model: the model's name at the endpoint.
+        gap_s: longest silence inside a stream; a node that is frozen longer counts as lost.
     """
 
-    def __init__(self, client: openai.AsyncOpenAI, model: str) -> None:
+    def __init__(self, client: openai.AsyncOpenAI, model: str, gap_s: float = 3.0) -> None:
         self._client = client
         self._model = model
+        self._gap_s = gap_s
         self._encoder = msgspec.json.Encoder()
         # Whole, since joining it to the base URL would be done twice for each request.
         self._url = f"{str(client.base_url).rstrip('/')}/chat/completions"
@@ -149,7 +161,7 @@ class ModelClient:
         response = await self._post(request, deadline, stream=True)
         call = ModelCall(node=response.headers.get("x-node"))
         try:
-            yield call, _pieces(response, call)
+            yield call, _pieces(response, call, self._gap_s)
         finally:
             await response.aclose()
 
@@ -169,9 +181,12 @@ class ModelClient:
     async def _post(
         self, request: ModelRequest, deadline: Deadline, *, stream: bool
     ) -> httpx2.Response:
+        messages = request.messages
+        if request.said:
+            messages = [*messages, {"role": "assistant", "content": request.said}]
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": request.messages,
+            "messages": messages,
             "temperature": 0,
             "max_tokens": MAX_TOKENS,
         }
@@ -179,6 +194,10 @@ class ModelClient:
             body["tools"] = request.tools
             if not request.use_tools:
                 body["tool_choice"] = "none"
+        if request.said:
+            # vLLM's: the last message is not ended, and no new one begun.
+            body["continue_final_message"] = True
+            body["add_generation_prompt"] = False
         if stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
@@ -205,11 +224,11 @@ class ModelClient:
         return cast("httpx2.Response", response)
 
 
-async def _pieces(response: httpx2.Response, call: ModelCall) -> AsyncIterator[str]:
+async def _pieces(response: httpx2.Response, call: ModelCall, gap_s: float) -> AsyncIterator[str]:
     """Read server-sent events; give out text, and put the rest into `call`."""
     done = False
     try:
-        async for data in _events(response):
+        async for data in _without_gaps(_events(response), gap_s):
             if data == b"[DONE]":
                 done = True
                 break
@@ -220,10 +239,27 @@ async def _pieces(response: httpx2.Response, call: ModelCall) -> AsyncIterator[s
                 yield choice.delta.content
     except httpx2.ReadTimeout as exc:
         raise DeadlineError("The model did not finish within the request's deadline.") from exc
-    except httpx2.HTTPError as exc:
-        raise ModelUnavailableError("The model's answer broke off. Try again.") from exc
+    except (httpx2.HTTPError, TimeoutError) as exc:
+        raise BrokenOffError from exc
     if not done and call.finish_reason is None:
-        raise ModelUnavailableError("The model's answer broke off. Try again.")
+        raise BrokenOffError
+
+
+async def _without_gaps(events: AsyncIterator[bytes], gap_s: float) -> AsyncIterator[bytes]:
+    """Pass events on; the first may take its time, since requests queue.
+
+    Raises:
+        TimeoutError: one did not come for `gap_s` after the one before.
+    """
+    loop, last = asyncio.get_running_loop(), None
+    while True:
+        try:
+            # Armed only while we wait ourselves: what the reader does meanwhile may take longer.
+            async with asyncio.timeout_at(None if last is None else loop.time() + gap_s):
+                last = await anext(events)
+        except StopAsyncIteration:
+            return
+        yield last
 
 
 async def _events(response: httpx2.Response) -> AsyncIterator[bytes]:

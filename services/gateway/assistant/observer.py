@@ -12,6 +12,9 @@ class Observer(Protocol):
     def tool_call(self, tool: str, outcome: str) -> None:
         """Report one tool call; `tool` is a published name or `unknown`."""
 
+    def takeover(self) -> None:
+        """Report that another node went on with an answer whose node was lost."""
+
     def lock_wait(self, seconds: float) -> None:
         """Report how long a message waited for its turn in the session."""
 

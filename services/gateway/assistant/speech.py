@@ -40,6 +40,16 @@ class Speech:
         self._repeats: list[str] = []
         """Units sent before one was held back, which a model asked for the rest may say again."""
         self.text = ""
+        self._begun = 0
+
+    @property
+    def said(self) -> str:
+        """What the model call under way has sent so far."""
+        return self.text[self._begun :].lstrip()
+
+    def rewind(self) -> None:
+        """Forget what was heard but not sent: another node says it again."""
+        self._guard, self._splitter = Guard(), ClauseSplitter()
 
     async def hear(self, piece: str) -> None:
         """Take the next piece of the model's text.
@@ -60,9 +70,13 @@ class Speech:
         rest = self._guard.finish()
         leaked = self._guard.leaked_calls()
         await self._say(self._splitter.feed(rest) + self._splitter.flush())
-        self._guard = Guard()
-        self._fresh = True
+        self._begin()
         return leaked
+
+    def _begin(self) -> None:
+        """Make ready for the next model call."""
+        self.rewind()
+        self._fresh, self._begun = True, len(self.text)
 
     async def _say(self, units: list[str]) -> None:
         for unit in units:
@@ -75,7 +89,7 @@ class Speech:
             if not text or self._repeated(text):
                 continue
             if (fault := self._check(text)) is not None:
-                self._guard, self._splitter, self._fresh = Guard(), ClauseSplitter(), True
+                self._begin()
                 self._repeats = self._sent.copy()
                 raise UnfoundedError(fault)
             self._fresh = False

@@ -7,7 +7,7 @@ what reaches the customer. Sessions, HTTP and who the customer is are others' bu
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -18,7 +18,12 @@ from services.gateway.assistant.grounding.claims import load as load_lexicon
 from services.gateway.assistant.grounding.conversation import add_result, evidence_of
 from services.gateway.assistant.grounding.evidence import Evidence
 from services.gateway.assistant.language import ask_again, cant_confirm, language_of, only_declines
-from services.gateway.assistant.model import ModelCall, ModelClient, ModelRequest
+from services.gateway.assistant.model import (
+    BrokenOffError,
+    ModelCall,
+    ModelClient,
+    ModelRequest,
+)
 from services.gateway.assistant.observer import Observer
 from services.gateway.assistant.prompt import Prompts, call_message, result_message
 from services.gateway.assistant.speech import Check, Clean, Emit, Speech, UnfoundedError
@@ -36,11 +41,14 @@ from services.gateway.assistant.types import (
     StoredTurn,
     ToolCall,
 )
+from services.gateway.errors import ModelUnavailableError
 from services.gateway.identity.shops import Language, Shop
 from services.gateway.knowledge.citations import citations
 from services.gateway.knowledge.types import Passage
 from services.gateway.safety.markup import clean
 
+TAKEOVERS = 3
+"""How often another node goes on with an answer whose node was lost."""
 MAX_CALLS = 8
 """Most tool calls of one round; more come from a model that has lost its way."""
 DOCUMENTS_FOR_S = 3600.0
@@ -251,9 +259,7 @@ class Assistant:
         call = ModelCall()
         try:
             if state.streamed:
-                async with self._model.stream(request, question.deadline) as (call, pieces):
-                    async for piece in pieces:
-                        await state.speech.hear(piece)
+                call = await self._hear(state, request)
             else:
                 call = await self._model.complete(request, question.deadline)
                 await state.speech.hear(call.text)
@@ -274,6 +280,31 @@ class Assistant:
         for number, tool_call in enumerate(calls):
             tool_call.id = tool_call.id or f"call_{number}"
         return calls, frozenset(broken)
+
+    async def _hear(self, state: _State, request: ModelRequest) -> ModelCall:
+        """Hear a streamed call to its end; where its node is lost, another goes on."""
+        takeovers = 0
+        while True:
+            call = ModelCall()
+            try:
+                async with self._model.stream(request, state.question.deadline) as (call, pieces):
+                    async for piece in pieces:
+                        await state.speech.hear(piece)
+            except UnfoundedError:
+                self._note(state.answer, call)
+                raise
+            except ModelUnavailableError as exc:
+                # Before a stream has begun, trying elsewhere is the router's business; but once
+                # one is to go on, the router may send it to the lost node again.
+                if takeovers == TAKEOVERS or not (takeovers or isinstance(exc, BrokenOffError)):
+                    raise
+                takeovers += 1
+                self._note(state.answer, call)
+                self._observer.takeover()
+                state.speech.rewind()
+                request = _on_another(request, state.speech.said, takeovers)
+            else:
+                return call
 
     def _note(self, answer: Answer, call: ModelCall) -> None:
         answer.usage.add(call.usage)
@@ -328,6 +359,12 @@ class Assistant:
         answer.cards.extend(card for card in cards_of(result.facts) if card not in answer.cards)
         if result.outage:
             answer.degrade("tools")
+
+
+def _on_another(request: ModelRequest, said: str, takeover: int) -> ModelRequest:
+    """Return a request to go on from what was said, on any node but the session's own."""
+    affinity = f"{request.affinity.partition('~')[0]}~{takeover}" if request.affinity else None
+    return replace(request, said=said, affinity=affinity)
 
 
 def _key(call: ToolCall) -> tuple[str, str]:

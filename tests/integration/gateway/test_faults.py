@@ -159,7 +159,7 @@ def keep_contents(stream: Iterable[Any], into: list[str | None]) -> None:
 
 
 def test_a_stream_that_breaks_ends_in_an_error_event(client: Client, model: FakeModel) -> None:
-    model.will(say(LONG), say("ok"))
+    model.always(say(LONG))
     model.crash_after_chunks = 60
     said: list[str | None] = []
     with openai.OpenAI(
@@ -176,6 +176,7 @@ def test_a_stream_that_breaks_ends_in_an_error_event(client: Client, model: Fake
     assert said[:2] == ["", "This is a message."]
     assert client.get("/v1/sessions/s1").status_code == 404
     model.crash_after_chunks = None
+    model.always(say("ok"))
     assert client.chat("again", session="s1").status_code == 200
     assert 'outcome="stream_broken"' in client.get("/metrics").text
 
@@ -183,7 +184,7 @@ def test_a_stream_that_breaks_ends_in_an_error_event(client: Client, model: Fake
 def test_a_stream_that_breaks_before_the_first_clause_is_an_http_error(
     client: Client, model: FakeModel
 ) -> None:
-    model.will(say(LONG))
+    model.always(say(LONG))
     model.crash_after_chunks = 2
     assert code(client.post(body(stream=True))) == (503, "model_unavailable")
 
