@@ -91,8 +91,9 @@ def create_app(settings: Settings) -> Litestar:
     )
     sessions = SessionBook(port, waiting, session_limits, metrics)
 
-    openai_client = _openai_client(settings.model_url, settings.model_api_key, settings.deadline_s)
-    model = ModelClient(openai_client, settings.model_name, settings.stream_gap_s)
+    routers = settings.model_url
+    openai_client = _openai_client(routers[0], settings.model_api_key, settings.deadline_s)
+    model = ModelClient(openai_client, settings.model_name, settings.stream_gap_s, routers)
     tools_http = _tools_http(settings)
     hooks_http = webhook_http()
     hooks = WebhookSender(port, hooks_http, lambda: hooks_of(directory.shops), log.warning)

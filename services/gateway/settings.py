@@ -34,8 +34,9 @@ class Settings:
     """Port to listen on."""
     gateway_workers: int = 1
     """Worker processes. Each has its own /metrics: scale with replicas rather than workers."""
-    model_url: str = "http://127.0.0.1:8082/v1"
-    """Base URL of an OpenAI-compatible endpoint: the router, a node, Ollama."""
+    model_url: tuple[str, ...] = ("http://127.0.0.1:8082/v1",)
+    """Base URL of an OpenAI-compatible endpoint: the router, a node, Ollama. Several routers,
+    separated by commas: a session keeps to one and takes the next when that is away."""
     model_name: str = "xiaoer"
     """The model's name at that endpoint."""
     model_api_key: str = ""
@@ -134,7 +135,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         gateway_host=reader.text("GATEWAY_HOST", "127.0.0.1"),
         gateway_port=reader.whole("GATEWAY_PORT", 8080, 1, 65535),
         gateway_workers=reader.whole("GATEWAY_WORKERS", 1, 1, 64),
-        model_url=reader.url("MODEL_URL", "http://127.0.0.1:8082/v1", ("http", "https")),
+        model_url=reader.urls("MODEL_URL", "http://127.0.0.1:8082/v1", ("http", "https")),
         model_name=reader.text("MODEL_NAME", "xiaoer"),
         model_api_key=reader.text("MODEL_API_KEY", ""),
         model_rail_url=reader.url("MODEL_RAIL_URL", "", ("http", "https")),
@@ -204,6 +205,12 @@ class _Reader:
         if parts.scheme not in schemes or not (parts.netloc or parts.path):
             raise SettingsError(f"{name} must be a URL starting {schemes[0]}://, not {value!r}.")
         return value.rstrip("/")
+
+    def urls(self, name: str, default: str, schemes: tuple[str, ...]) -> tuple[str, ...]:
+        parts = [part.strip() for part in self.text(name, default).split(",")]
+        return tuple(
+            _Reader({name: part}).url(name, default, schemes) for part in parts if part
+        ) or (default,)
 
     def networks(self, name: str) -> tuple[Network, ...]:
         found = []

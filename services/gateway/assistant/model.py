@@ -6,7 +6,8 @@ Connections, authentication, timeouts and errors stay the client's. Retries are 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -121,15 +122,22 @@ class ModelClient:
         client: with `max_retries=0`; closed by whoever made it.
         model: the model's name at the endpoint.
         gap_s: longest silence inside a stream; a node that is frozen longer counts as lost.
+        urls: base URLs of the routers, where there are several; without them the client's. A
+            session keeps to one, whose prefix cache knows it, and takes another when that is away.
     """
 
-    def __init__(self, client: openai.AsyncOpenAI, model: str, gap_s: float = 3.0) -> None:
+    def __init__(
+        self,
+        client: openai.AsyncOpenAI,
+        model: str,
+        gap_s: float = 3.0,
+        urls: Sequence[str] = (),
+    ) -> None:
         self._client = client
         self._model = model
         self._gap_s = gap_s
         self._encoder = msgspec.json.Encoder()
-        # Whole, since joining it to the base URL would be done twice for each request.
-        self._url = f"{str(client.base_url).rstrip('/')}/chat/completions"
+        self._bases = [url.rstrip("/") for url in urls or (str(client.base_url),)]
 
     async def complete(self, request: ModelRequest, deadline: Deadline) -> ModelCall:
         """Ask once and return the whole reply.
@@ -171,57 +179,86 @@ class ModelClient:
         Raises:
             GatewayError: the endpoint does not answer as it should.
         """
-        try:
-            await self._client.get(
-                "/models", cast_to=httpx2.Response, options={"timeout": timeout_s}
-            )
-        except openai.OpenAIError as exc:
-            raise _translated(exc) from exc
+        for number, base in enumerate(self._bases, 1):
+            try:
+                await self._client.get(
+                    f"{base}/models", cast_to=httpx2.Response, options={"timeout": timeout_s}
+                )
+            except openai.OpenAIError as exc:
+                if number == len(self._bases):
+                    raise _translated(exc) from exc
+            else:
+                return
 
     async def _post(
         self, request: ModelRequest, deadline: Deadline, *, stream: bool
     ) -> httpx2.Response:
-        messages = request.messages
-        if request.said:
-            messages = [*messages, {"role": "assistant", "content": request.said}]
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": messages,
-            "temperature": 0,
-            "max_tokens": MAX_TOKENS,
-        }
-        if request.tools:
-            body["tools"] = request.tools
-            if not request.use_tools:
-                body["tool_choice"] = "none"
-        if request.said:
-            # vLLM's: the last message is not ended, and no new one begun.
-            body["continue_final_message"] = True
-            body["add_generation_prompt"] = False
-        if stream:
-            body["stream"] = True
-            body["stream_options"] = {"include_usage": True}
         headers: dict[str, str | openai.Omit] = {
             **_UNSENT,
             "x-request-id": request.request_id,
         }
         if request.affinity is not None:
             headers["X-Session-ID"] = request.affinity
-        left = deadline.remaining_s()
-        timeout = httpx2.Timeout(left, connect=min(CONNECT_S, left * CONNECT_SHARE))
-        try:
-            response = await self._client.post(
-                self._url,
-                cast_to=httpx2.Response,
-                content=self._encoder.encode(body),
-                options={"headers": headers, "timeout": timeout},
-                stream=stream,
-                stream_cls=openai.AsyncStream[Any] if stream else None,
-            )
-        except openai.OpenAIError as exc:
-            raise _translated(exc) from exc
-        # With this `cast_to` the client returns the response itself, streamed or not.
-        return cast("httpx2.Response", response)
+        content = self._encoder.encode(_body(self._model, request, stream=stream))
+        routers = self._routers(request.affinity)
+        for left, base in zip(range(len(routers) - 1, -1, -1), routers, strict=True):
+            try:
+                response = await self._client.post(
+                    f"{base}/chat/completions",
+                    cast_to=httpx2.Response,
+                    content=content,
+                    options={"headers": headers, "timeout": _timeout(deadline)},
+                    stream=stream,
+                    stream_cls=openai.AsyncStream[Any] if stream else None,
+                )
+            except openai.APIConnectionError as exc:
+                # A model call has no effect, so one that was lost on the way may be made anew.
+                if not left or isinstance(exc.__cause__, httpx2.ReadTimeout):
+                    raise _translated(exc) from exc
+            except openai.OpenAIError as exc:
+                raise _translated(exc) from exc
+            else:
+                # With this `cast_to` the client returns the response itself, streamed or not.
+                return cast("httpx2.Response", response)
+        raise AssertionError("there is always a router")
+
+    def _routers(self, affinity: str | None) -> list[str]:
+        """Return the base URLs, the session's own first."""
+        if len(self._bases) == 1:
+            return self._bases
+        session = (affinity or "").partition("~")[0]
+        first = zlib.crc32(session.encode()) % len(self._bases)
+        return [*self._bases[first:], *self._bases[:first]]
+
+
+def _body(model: str, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
+    """Return a call in OpenAI's form."""
+    messages = request.messages
+    if request.said:
+        messages = [*messages, {"role": "assistant", "content": request.said}]
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": messages,
+        "temperature": 0,
+        "max_tokens": MAX_TOKENS,
+    }
+    if request.tools:
+        body["tools"] = request.tools
+        if not request.use_tools:
+            body["tool_choice"] = "none"
+    if request.said:
+        # vLLM's: the last message is not ended, and no new one begun.
+        body["continue_final_message"] = True
+        body["add_generation_prompt"] = False
+    if stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def _timeout(deadline: Deadline) -> httpx2.Timeout:
+    left = deadline.remaining_s()
+    return httpx2.Timeout(left, connect=min(CONNECT_S, left * CONNECT_SHARE))
 
 
 async def _pieces(response: httpx2.Response, call: ModelCall, gap_s: float) -> AsyncIterator[str]:

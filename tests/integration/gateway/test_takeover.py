@@ -9,6 +9,7 @@ from tests.integration.gateway.conftest import Client
 from tests.support.fake_model import FakeModel, call, say
 from tests.support.fake_tools import FakeTools
 from tests.support.gateway import gateway_server
+from tests.support.redis_server import free_port
 
 SAID = "Hello and welcome. Please tell me which order or product it is"
 BEFORE, AFTER = "Hello and welcome.", " Please tell me which one it is about."
@@ -79,3 +80,18 @@ def test_an_answer_whose_nodes_are_all_lost_ends_in_an_error(
     assert words(got.text).startswith(BEFORE)
     assert '"code":"model_unavailable"' in got.text
     assert len(model.seen) == 4
+
+
+def test_a_router_that_is_away_is_replaced_by_the_other(
+    env: dict[str, str], model: FakeModel
+) -> None:
+    model.always(say("Please go on."))
+    away = f"http://127.0.0.1:{free_port()}/v1"
+    with gateway_server(env, MODEL_URL=f"{away},{env['MODEL_URL']}") as server:
+        client = Client(server.url)
+        # Sessions are spread over both routers; each is answered, streamed or not.
+        for number in range(6):
+            session = f"s{number}"
+            assert client.chat("hi", session=session).status_code == 200
+            assert words(client.post(body(), session=session).text) == "Please go on."
+        assert client.get("/health/ready").status_code == 200

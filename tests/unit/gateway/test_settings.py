@@ -18,7 +18,7 @@ GOOD = {"SERVICE_TOKEN_SECRET": "x" * 32, "SHOP_SECRETS_FILE": "secrets.json"}
 def test_defaults() -> None:
     settings = load_settings(GOOD)
     assert settings.gateway_port == 8080
-    assert settings.model_url == "http://127.0.0.1:8082/v1"
+    assert settings.model_url == ("http://127.0.0.1:8082/v1",)
     assert (settings.session_turns, settings.session_ttl_s) == (5, 3600)
     assert (settings.deadline_s, settings.tool_rounds) == (30.0, 4)
 
