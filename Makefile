@@ -56,6 +56,10 @@ gaps: ## what customers asked and the documents do not hold, most asked first
 hot: ## the most asked questions with their hit rates, and why others are never cached
 	@$(LOCALLY) services.gateway.answers hot --shop '$(SHOP)'
 
+rehearse: ## replay a shop's past questions (CSV) before it goes live: FILE=… SHOP=… URL=… ARGS=…
+	@SHOP_KEY="$${SHOP_KEY:-$$($(WITH) app -- -m deploy.local key)}" \
+		$(LOCALLY) services.gateway.rehearsal '$(FILE)' --shop '$(SHOP)' $(if $(URL),--gateway '$(URL)') $(ARGS)
+
 fetch: ## fetch a profile's model, resumable and checked: PROFILE=edge-gpu
 	@$(WITH) run -- -m services.inference fetch '$(PROFILE)'
 
