@@ -7,9 +7,12 @@ import pytest
 import yaml
 
 from services.gateway.assistant.grounding.check import Fault, Grounding
+from services.gateway.assistant.grounding.conversation import evidence_of
 from services.gateway.assistant.grounding.evidence import Evidence
 from services.gateway.assistant.grounding.numerals import fold
 from services.gateway.assistant.splitter import ClauseSplitter
+from services.gateway.assistant.types import Message
+from services.gateway.identity.shops import ShopPolicies, ShopProfile, ShopText
 
 SHIPPED: dict[str, Any] = {
     "order_id": "ORD20241201001", "status": "shipped", "carrier": "顺丰速运",
@@ -396,3 +399,29 @@ def test_what_follows_from_a_conversations_evidence_passes(
 @pytest.mark.parametrize(("conversation", "question", "sentence"), judged("held"))
 def test_what_does_not_is_held(conversation: dict[str, Any], question: str, sentence: str) -> None:
     assert faults_of(conversation, question, sentence)
+
+
+PASSAGE = (
+    "Dawn Radio is a portable radio for the kitchen. The battery lasts 15 hours at half volume. "
+    "A full charge takes 4 hours. It weighs 640 g."
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("The battery lasts 15 hours at half volume.", True),
+        ("It weighs 640 g.", True),
+        ("A full charge takes 15 hours.", False),
+        ("The battery lasts 4 hours.", False),
+        ("It weighs 460 g.", False),
+    ],
+)
+def test_a_passage_found_for_the_question_is_read_sentence_by_sentence(
+    sentence: str, found: bool
+) -> None:
+    profile = ShopProfile(ShopText("店", "Shop"), ShopText("", ""), ShopPolicies((), ()))
+    asked = [Message("user", "tell me about the radio")]
+    with_it = Grounding(evidence_of(profile, [], asked, {}, (PASSAGE,)))
+    assert (with_it.check(sentence) is None) == found
+    assert Grounding(evidence_of(profile, [], asked, {})).check(sentence) is not None

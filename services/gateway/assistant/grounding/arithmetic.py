@@ -57,6 +57,11 @@ class Sums:
         found = self._totals(values) if money else _sums(values, [Decimal(1)])
         return number in found and bool(self.counts or lexicon().total.search(text))
 
+    def goods(self) -> set[Decimal]:
+        """Return what some of the products may cost."""
+        values = [v for s in self.products[:_MOST_SUBJECTS] for v in decimals(s.values("price"))]
+        return {*values, *self._totals(values)}
+
     def _gaps(self, values: Sequence[Decimal], *, money: bool) -> set[Decimal]:
         gaps = {abs(one - other) for one, other in combinations(values, 2)}
         return gaps | {fee - value for fee in self.fees for value in values} if money else gaps

@@ -6,22 +6,17 @@ and that is not neutral is a fault. When in doubt, it is a fault.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
-from services.gateway.assistant.grounding import comparison, policy, statement, texts
+from services.gateway.assistant.grounding import comparison, foretelling, orders, statement
+from services.gateway.assistant.grounding.deal import Deal
 from services.gateway.assistant.grounding.evidence import Evidence, Subject
 from services.gateway.assistant.grounding.fault import Fault
 from services.gateway.assistant.grounding.known import Known
 from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.names import Mention
 from services.gateway.assistant.grounding.numerals import fold
-from services.gateway.assistant.grounding.rules import (
-    Clause,
-    clause_of,
-    conditions_under,
-    states_nothing,
-)
 from services.gateway.assistant.grounding.statement import Statement
 from services.gateway.assistant.grounding.support import Support
 from services.gateway.assistant.grounding.wording import Wording
@@ -36,6 +31,8 @@ _TOPIC = re.compile(
 )
 _CUT = re.compile(r"[;、]|,|而|\band\b|\bwhile\b|\bbut\b", re.ASCII)
 """What may part two orders in one unit."""
+_SILENT = "\0 .,!。"
+"""What is left of a unit that states nothing."""
 _SENTENCE_END = re.compile(r"[.。!！?？\n]\s*$")
 
 
@@ -50,62 +47,66 @@ class Grounding:
         self._evidence = evidence
         self._known = Known(evidence)
         self._support = Support(evidence, self._known)
-        self._wording = Wording(self._known, self._support)
+        self._deal = Deal(self._known)
+        self._wording = Wording(self._known, self._support, self._deal)
         self._focus: list[Subject] = []
-        self._conditions: dict[str, bool] = {}
-        self._before: Clause | None = None
+        self._earlier: tuple[Statement, ...] = ()
+        """The units before the next one, in its sentence."""
+        self._amount: Decimal | None = None
+        """The price that they speak of."""
         self._untold: Fault | None = None
         """What a topic named without support: only "I don't know" may follow it."""
 
     def check(self, unit: str) -> Fault | None:
         """Return the first fault of a unit, or None."""
         text = fold(unit).strip()
-        said = statement.read(text, self._known.names(), self._focus, self._evidence.subjects)
-        fault = None if self._quotes(text) else self._fault(said)
-        if self._untold and said.stated.strip("\0 .,!。") and not fault:
+        said = statement.read(
+            text, self._known.names(), self._focus, self._evidence.subjects, self._earlier
+        )
+        amount = self._wording.amount(said, self._amount)
+        fault = None if self._known.texts.quoted_by(text) else self._fault(said, amount)
+        if self._untold and said.stated.strip(_SILENT) and not fault:
             fault = self._untold
         self._untold = fault if fault and _TOPIC.match(text) and not said.numbers else None
         if self._untold is fault:
             fault = None
         if fault is None:
-            self._remember(said)
+            self._remember(said, amount)
         return fault
 
-    def _remember(self, said: Statement) -> None:
+    def _remember(self, said: Statement, amount: Decimal | None) -> None:
         """Keep what the next unit may leave unsaid: whom it is about, and when it holds."""
         if said.scope.mentions:
             self._focus = [s for mention in said.scope.mentions for s in mention.subjects]
-        if _SENTENCE_END.search(said.text):
-            self._conditions = {}
-            self._before = None
-        else:
-            self._conditions = conditions_under(said.text, self._conditions)
-            amount = self._wording.amount(said, self._before)
-            clause = replace(clause_of(said.text, {}), amount=amount)
-            before = policy.naming(clause, said.named)
-            leading = states_nothing(said.text, before.names)
-            self._before = policy.without_outcome(before) if leading else before
+        ended = bool(_SENTENCE_END.search(said.text))
+        self._earlier = () if ended else (*said.earlier, said)
+        self._amount = None if ended else amount
+        if any(claim.kind == "money" for claim in said.numbers):
+            self._deal.spoken = amount
 
-    def _fault(self, said: Statement) -> Fault | None:
+    def _fault(self, said: Statement, amount: Decimal | None) -> Fault | None:
         if lexicon().affirming.search(said.text) and (affirmed := self._support.affirmed()):
             return Fault(affirmed.kind, affirmed.text)
         if len(said.numbers) > _MOST_NUMBERS:
             return Fault("number", said.numbers[0].text)
         for claim in (*said.numbers, *said.worded):
-            if not self._support.of(claim, said, self._before):
+            if not self._support.of(claim, said):
                 return Fault(claim.kind, claim.text)
-        scope = said.scope
-        compared = comparison.wrong(said.stated, scope.mentions, self._focus, scope.known)
-        if compared:
-            return Fault("comparison", compared)
-        if wrong_order := _other_order(said):
-            return Fault("identifier", wrong_order)
-        return self._wording.fault(said, self._conditions, self._before)
+        for kind, words in self._wrongs(said, amount):
+            if words:
+                return Fault(kind, words)
+        return self._wording.fault(said, amount)
 
-    def _quotes(self, text: str) -> bool:
-        """Tell whether a unit is a sentence of one of the shop's texts, or a clause of one."""
-        bare = text.rstrip(" .,;:!~。、")
-        return any(texts.quotes(bare, line) for line in self._known.lines())
+    def _wrongs(self, said: Statement, amount: Decimal | None) -> Iterator[tuple[str, str]]:
+        """Give what is wrong with a unit as a whole, by kind: the words, or nothing."""
+        scope = said.scope
+        yield "comparison", comparison.wrong(said.stated, scope.mentions, self._focus, scope.known)
+        yield "identifier", _other_order(said)
+        yield "quantity", orders.denied(said, self._evidence)
+        if not said.stated.strip(_SILENT):
+            return
+        yield "comparison", self._deal.wrong(said, amount)
+        yield "unsupported", foretelling.wrong(said, self._known.texts.lines)
 
 
 def _other_order(said: Statement) -> str:

@@ -17,7 +17,7 @@ from services.gateway.assistant.grounding.vocabulary import vocabulary
 Kind = Literal[
     "money", "percent", "period", "date", "clock", "relative_day", "stock_count", "quantity",
     "identifier", "number", "state", "stock", "ships_from", "carrier",
-    "action",
+    "action", "measure",
 ]  # fmt: skip
 
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
@@ -29,13 +29,19 @@ _CURRENCY_AFTER = (
 )
 _TO = r"\s*(?:-|–|—|~|至|到|to|and|或|or)\s*"
 _PERIOD_UNIT = (
-    r"(?:个?(?:工作日|自然日|小时|钟头|星期|礼拜|季度)|个月|天|日|周|分钟|年|月"
-    r"|(?:business|working|calendar)\s+days?|days?|hours?|hrs?|weeks?|months?|years?|minutes?|mins?)"
+    r"(?:(?:个?(?:工作日|自然日|小时|钟头|星期|礼拜|季度)|个月|天|日|周|分钟|年|月"
+    r"|(?:business|working|calendar)\s+days?|days?|hours?|hrs?|weeks?|months?|years?|minutes?|mins?)(?![a-z]))"
 )
 _COUNT_UNIT = (
-    r"(?:盏|辆|架|扇|面|幅|束|株|棵|串|捆|卷|桶|筒|壶|碗|筐|篮|提|听|管|枝|块|座|期|件|个|台|只|双|套|盒|瓶|包|把|张|条|种|款|项|支|副|部|份|箱|袋|位|枚|本|根|顶|床|组|档|级|倍|次|单|笔|片|罐|杯|颗|粒|人"
+    r"(?:(?:盏|辆|架|扇|面|幅|束|株|棵|串|捆|卷|桶|筒|壶|碗|筐|篮|提|听|管|枝|块|座|期|件|个|台|只|双|套|盒|瓶|包|把|张|条|种|款|项|支|副|部|份|箱|袋|位|枚|本|根|顶|床|组|档|级|倍|次|单|笔|片|罐|杯|颗|粒|人"
     r"|units?|pieces?|pcs|items?|colou?rs|sizes|options|kinds|versions|packs?|boxes|sets?|pairs?"
-    r"|copies|bottles?|bags?|times)"
+    r"|copies|bottles?|bags?|times)(?![a-z]))"
+)
+_MEASURE = (
+    r"(?:千克|公斤|毫克|克|斤|平方米|厘米|毫米|公里|千米|米|毫升|升|千瓦|瓦|伏|毫安(?:时)?|英寸|寸|摄氏度|度|分贝|赫兹|流明"
+    r"|(?:kilograms?|kgs?|grams?|grammes?|mg|g|lbs?|ounces?|oz|centimet(?:er|re)s?|cm|millimet(?:er|re)s?|mm"
+    r"|kilomet(?:er|re)s?|km|met(?:er|re)s?|m|inch(?:es)?|feet|ft|millilit(?:er|re)s?|ml|lit(?:er|re)s?|l|kw|watts?|w"
+    r"|volts?|v|mah|wh|hz|db|degrees?|°c|gb|tb|mb|lumens?|lm)(?![a-z\d]))"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
@@ -82,6 +88,7 @@ _SOURCES: tuple[tuple[Kind, str], ...] = (
     ("percent", r"(?P<half>半价|对折|\bhalf[- ]pric(?:e|ed)\b|\bhalf off\b)"),
     ("percent", rf"{_N}\s*(?:%|percent|per cent|(?P<rest>折))"),
     ("period", rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
+    ("measure", rf"{_N}(?:{_TO}{_N2})?\s*-?(?P<measure>{_MEASURE})"),
     ("quantity", rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
     ("stock_count", rf"{_N}\s*{_COUNT_UNIT}?\s*{_IN_STOCK}"),
     (
@@ -118,8 +125,13 @@ def load() -> None:
     vocabulary()
 
 
+_HINT = re.compile(r"\d|半价|对折|\bhalf\b|\blast\b", re.ASCII)
+
+
 def numeric_claims(text: str) -> Iterator[Claim]:
     """Give the claims that hold digits; each digit belongs to one."""
+    if not _HINT.search(text):
+        return
     for kind, pattern in _PATTERNS:
         claims = [_numeric(kind, found) for found in pattern.finditer(text) if found[0].strip()]
         if claims:
@@ -142,6 +154,10 @@ def _numeric(kind: Kind, found: re.Match[str]) -> Claim:
         numbers = tuple(number * factor for number in numbers)
     elif kind == "money":
         what = currency(found[0])
+    elif kind == "measure":
+        what = next(
+            (n for n, p in lexicon().measures.items() if p.fullmatch(groups["measure"] or "")), ""
+        )
     elif groups.get("half") and kind == "percent":
         numbers = (Decimal(50),)
     elif groups.get("last"):
@@ -198,6 +214,8 @@ def worded_claims(text: str) -> Iterator[Claim]:
     # A product that "is shipped from" somewhere is no parcel.
     yield from _states(text if _ORDER.search(text) else blank(text, places), words)
     yield from _stock(text, words)
+    if not words.any_carrier.search(text):
+        return
     for name, pattern in words.carriers.items():
         for found in pattern.finditer(text):
             yield Claim("carrier", found.start(), found[0], what=name)
@@ -210,16 +228,16 @@ def _places(text: str, words: Lexicon) -> Iterator[Claim]:
 
 
 def _stock(text: str, words: Lexicon) -> Iterator[Claim]:
-    gone = list(words.gone.finditer(text))
+    gone = list(words.stock["gone"].finditer(text))
     for found in gone:
         what = "there" if _negated(text, found.start(), words) else "gone"
         if not words.condition_before.search(_clause_before(text, found.start(), 40)):
             yield Claim("stock", found.start(), found[0], what=what)
-    for what, pattern in (("plenty", words.plenty), ("few", words.few)):
-        for found in pattern.finditer(text):
+    for what in ("plenty", "few"):
+        for found in words.stock[what].finditer(text):
             if not _negated(text, found.start(), words):
                 yield Claim("stock", found.start(), found[0], what=what)
-    for found in words.there.finditer(text):
+    for found in words.stock["there"].finditer(text):
         start = found.start()
         within = any(other.start() <= start < other.end() for other in gone)
         silent = (
@@ -240,6 +258,8 @@ _ORDER = re.compile(r"订单|包裹|这单|快递|\border|\bparcel|\bpackage|\by
 
 
 def _states(text: str, words: Lexicon) -> Iterator[Claim]:
+    if not words.any_state.search(text):
+        return
     taken = [False] * len(text)
     patterns = [(name, pattern, False) for name, pattern in words.states.items()]
     patterns += [(name, pattern, True) for name, pattern in words.denied.items()]
@@ -265,9 +285,13 @@ def _states(text: str, words: Lexicon) -> Iterator[Claim]:
             yield Claim("state", start, text[start : start - length], what=name, negated=negated)
 
 
+_NAME = re.compile("\0+")
+
+
 def _negated(text: str, start: int, words: Lexicon) -> bool:
     """Tell whether a negation stands shortly before, in the same clause."""
-    before = _clause_before(text, start, 24)
+    head = _NAME.sub("\0", text[:start])
+    before = _clause_before(head, len(head), 24)
     # Chinese negations stand close: 因未付款已被取消 says that it was cancelled.
     close = before if before.isascii() else before[-2 if text[start] in "已被" else -7 :]
     for since in _SINCE.finditer(close):

@@ -22,6 +22,7 @@ def evidence_of(
     history: Sequence[StoredTurn],
     conversation: Sequence[Message],
     fresh_for_s: Mapping[str, float],
+    passages: tuple[str, ...] = (),
 ) -> Evidence:
     """Return what a new answer may state before any tool was called for it.
 
@@ -30,14 +31,16 @@ def evidence_of(
         history: the session's turns.
         conversation: the client's messages. What it says the assistant said is no evidence.
         fresh_for_s: by tool, how long a result counts.
+        passages: of the shop's documents and product pages, found for this question.
     """
-    policies = (*profile.policies.zh, *profile.policies.en)
+    policies = _folded((*profile.policies.zh, *profile.policies.en))
+    found = tuple(text for passage in passages for text in _folded((passage,)))
     asked = [turn.user for turn in history]
     asked += [message.content for message in conversation if message.role == "user"]
     words = "\n".join(asked)[-ASKED_CHARS:]
     question = fold(asked[-1][-ASKED_CHARS:]) if asked else ""
-    evidence = Evidence(texts=_folded(policies), asked=fold(words), question=question)
-    evidence.names.update(fold(name) for name in (profile.name.zh, profile.name.en))
+    evidence = Evidence(texts=policies + found, asked=fold(words), question=question)
+    evidence.names.update(_folded((profile.name.zh, profile.name.en)))
     now = datetime.now(UTC)
     for turn in history:
         for call in turn.tool_calls:
@@ -48,8 +51,8 @@ def evidence_of(
 
 
 @lru_cache(maxsize=1024)
-def _folded(policies: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(fold, policies))
+def _folded(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(fold, texts))
 
 
 def add_result(evidence: Evidence, result: bytes | str, arguments: bytes | str) -> None:

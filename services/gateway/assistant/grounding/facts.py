@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from pypinyin import lazy_pinyin
 
@@ -120,15 +121,20 @@ def _stock(claim: Claim, subject: Subject) -> bool:
 
 
 def _ships_from(claim: Claim, subject: Subject) -> bool:
-    said = _spelt(claim.what)
+    said = spelt(claim.what)
     return any(
-        said in _spelt(place) or _spelt(place) in said for place in subject.values("ships_from")
+        said in spelt(place) or spelt(place) in said for place in subject.values("ships_from")
     )
 
 
 def _carrier(claim: Claim, subject: Subject) -> bool:
     pattern = lexicon().carriers[claim.what]
     return any(pattern.search(value) for value in subject.values("carrier"))
+
+
+def _measure(claim: Claim, subject: Subject) -> bool:
+    said = squeezed(claim.text)
+    return any(said in squeezed(value) for values in subject.facts.values() for value in values)
 
 
 def _never(claim: Claim, subject: Subject) -> bool:
@@ -141,6 +147,7 @@ CHECKS: dict[str, Callable[[Claim, Subject], bool]] = {
     "relative_day": _weekday, "stock_count": _stock_count, "quantity": _quantity,
     "identifier": _identifier, "number": _number, "state": _state, "stock": _stock,
     "ships_from": _ships_from, "carrier": _carrier, "action": _never,
+    "measure": _measure,
 }  # fmt: skip
 """By kind of claim: whether a subject bears it out."""
 ABOUT = {
@@ -166,6 +173,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"[\s-]+", "", text)
 
 
-def _spelt(place: str) -> str:
+@lru_cache(maxsize=4096)
+def spelt(place: str) -> str:
     """Return a place's name in Latin letters: 杭州 and Hangzhou are one."""
     return "".join(lazy_pinyin(place)).replace(" ", "").casefold()

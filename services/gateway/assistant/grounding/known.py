@@ -1,16 +1,13 @@
 """What some evidence knows, as words and names; read anew when the evidence has grown."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-from pypinyin import lazy_pinyin
-
-from services.gateway.assistant.grounding import texts
-from services.gateway.assistant.grounding.claims import Claim, numeric_claims
-from services.gateway.assistant.grounding.evidence import Evidence
+from services.gateway.assistant.grounding.evidence import Evidence, Subject
+from services.gateway.assistant.grounding.facts import spelt
 from services.gateway.assistant.grounding.names import Names
-from services.gateway.assistant.grounding.rules import OF_ONE_CLAUSE, Rule, conditions_of, rules
-from services.gateway.assistant.grounding.texts import Line
+from services.gateway.assistant.grounding.question import Question
+from services.gateway.assistant.grounding.texts import ShopTexts, shop_texts
 from services.gateway.assistant.grounding.vocabulary import stem
 
 _LATIN = re.compile(r"[a-z]+")
@@ -21,18 +18,24 @@ _IDENTIFYING = frozenset({"order_id", "tracking_no", "sku", "currency", "status"
 class Known:
     """Names, words and rules of some evidence."""
 
+    _names: Names
+
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._size = (-1, -1)
-        self._names = Names(evidence)
+        self._question: Question | None = None
         self._latin: set[str] = set()
         self._han: set[str] = set()
-        self._question: tuple[list[Claim], dict[str, bool]] | None = None
 
     def names(self) -> Names:
         """Return the names of what tools found so far."""
         self._read()
         return self._names
+
+    @property
+    def subjects(self) -> Sequence[Subject]:
+        """What tools found so far."""
+        return self._evidence.subjects
 
     def has(self, word: str) -> bool:
         """Tell whether a stem, or some Chinese characters, stand in what tools found."""
@@ -46,28 +49,17 @@ class Known:
             short in name for subject in self._evidence.subjects for name in subject.names
         )
 
-    def lines(self) -> Iterator[Line]:
-        """Give the sentences of the shop's texts."""
-        for text in dict.fromkeys(self._evidence.texts):
-            for sentence in texts.sentences(text):
-                yield texts.line_of(sentence)
-
-    def rules(self) -> list[Rule]:
-        """Return the shop's rules."""
-        return [rule for text in dict.fromkeys(self._evidence.texts) for rule in rules(text)]
+    @property
+    def texts(self) -> ShopTexts:
+        """The shop's texts."""
+        return shop_texts(self._evidence.texts)
 
     @property
-    def question(self) -> str:
+    def question(self) -> Question:
         """What the customer said last."""
-        return self._evidence.question or self._evidence.asked
-
-    def asked(self) -> tuple[list[Claim], dict[str, bool]]:
-        """Return the numbers in the customer's question, and the conditions it names."""
+        self._read()
         if self._question is None:
-            _, text = self.names().find(self.question[-2000:])
-            conditions = conditions_of(text)
-            kept = {name: value for name, value in conditions.items() if name not in OF_ONE_CLAUSE}
-            self._question = list(numeric_claims(text)), kept
+            self._question = Question(self._evidence.question or self._evidence.asked, self._names)
         return self._question
 
     def _read(self) -> None:
@@ -91,4 +83,4 @@ class Known:
             spans = ((i, j) for i in range(len(run)) for j in range(i + 2, len(run) + 1))
             self._han.update(run[i:j] for i, j in spans)
             # 杭州 is Hangzhou in an English answer.
-            self._latin.add(stem("".join(lazy_pinyin(run.removesuffix("仓")))))
+            self._latin.add(stem(spelt(run.removesuffix("仓"))))

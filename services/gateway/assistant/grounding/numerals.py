@@ -55,6 +55,9 @@ _ONE = re.compile(
     r"\b(?:an?|one)[ -](?:full |whole )?"
     r"(?=(?:calendar |working |business )?(?:hour|day|week|month|year)\b)"
 )
+_ONE_ORDER = re.compile(
+    r"\b(?:one|a single|the one) (?=(?:(?:recent|past|open|active|single|other|previous) )?order\b)"
+)
 _YEARS_AND_A_HALF = re.compile(r"([一二两三四五六七八九]|\d{1,2})年半")
 _HALVES = (
     (re.compile(r"半个月"), "15天"), (re.compile(r"半年"), "6个月"),
@@ -103,10 +106,11 @@ def _months(found: re.Match[str]) -> str:
 def _folded_english(text: str) -> str:
     for days, both in _DATE_RANGES:
         text = days.sub(both, text)
-    text = _YEAR_AND_A_HALF.sub(_months, text)
-    for half, whole in _ENGLISH_HALVES:
-        text = half.sub(whole, text)
-    text = _ONE.sub("1 ", text)
+    if "half" in text or "fortnight" in text:
+        text = _YEAR_AND_A_HALF.sub(_months, text)
+        for half, whole in _ENGLISH_HALVES:
+            text = half.sub(whole, text)
+    text = _ONE_ORDER.sub("1 ", _ONE.sub("1 ", text))
     text = _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
     return _ALONE.sub(lambda found: str(_english(found[0])), text)
 

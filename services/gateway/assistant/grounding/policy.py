@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from services.gateway.assistant.grounding import texts, weekdays
 from services.gateway.assistant.grounding.lexicon import lexicon
+from services.gateway.assistant.grounding.question import Question
 from services.gateway.assistant.grounding.rules import (
     MONEY_OFF,
     OF_ONE_CLAUSE,
@@ -13,7 +14,7 @@ from services.gateway.assistant.grounding.rules import (
     Rule,
     anchors,
     core,
-    is_condition,
+    leads,
     role,
 )
 from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocabulary, words
@@ -30,11 +31,13 @@ _EVEN = re.compile(
     r"|exchange)\b"
 )
 """It holds where one would not think so."""
+_ALSO = re.compile(r"\W*(?:[您你]|我们|本店|店里|这边)?(?:还|另外)?也")
+"""So it does not: one thing is added to another."""
 _OUTCOME = frozenset({"free", "charge", "bear"})
 _MOST_OF_A_WEEK = 4
 """Days from which on a statement tells all that there are: "on weekdays", not "on Monday too"."""
 _DAYS = frozenset({"weekend", "workday"})
-_PAID = _OUTCOME | {"postage", "pay"}
+_COST = _OUTCOME | {"postage"}
 _CONDITIONS = {
     "faulty": {"unwanted", "other_reason", "fault"}, "opened": {"opened", "unopened"},
     "used": {"used", "unused"}, "human_caused": {"human_caused"}, "more": {"combine"},
@@ -52,7 +55,7 @@ class Verdict:
     """The word at fault is one of the shop matters; else nobody knows what it is."""
 
 
-def judge(said: Clause, found: Sequence[Word], asked: str, known: Iterable[Rule]) -> Verdict:
+def judge(said: Clause, found: Sequence[Word], asked: Question, known: Iterable[Rule]) -> Verdict:
     """Look for the rule that a statement tells, in other words.
 
     Args:
@@ -101,15 +104,16 @@ def _belied(said: Clause, rule: Rule) -> bool:
     return alike and not _numbers_of(said, (rule,))
 
 
-def _on_matter(said: Clause, rule: Rule, asked: str) -> bool:
+def _on_matter(said: Clause, rule: Rule, asked: Question) -> bool:
     """Tell whether a statement, or else the question, is on a rule's matter, not only on its terms.
 
     "It is free" answers what was asked, and is no news of anything else.
     """
+    if "postage" in said.loaded:
+        return bool(core(said.loaded) & core(rule.names))
     if core(said.loaded):
         return True
-    named = frozenset(name for word in words(asked) for name in word.names)
-    return bool((said.names | named) & core(rule.names)) or not core(rule.names)
+    return bool((said.names | asked.names) & core(rule.names)) or not core(rule.names)
 
 
 def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
@@ -118,9 +122,9 @@ def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
     lines = [texts.line_of(clause.text) for clause in clauses]
     wholes = [texts.line_of(rule.text) for rule in told]
     held = [claim for line in lines for claim in line.claims]
-    leading = [(said.lead.text, said.lead.numbers)] if said.lead else []
-    for text, numbers in ((said.text, said.numbers), *leading):
-        for claim in numbers:
+    units = [(clause, texts.Line(clause.text)) for clause in (said, said.lead) if clause]
+    for unit, read in units:
+        for claim in unit.numbers:
             if claim.kind not in {"money", "percent", "period"} or claim.negated:
                 continue
             alike = any(o.kind == claim.kind and o.what == claim.what for o in held)
@@ -128,8 +132,8 @@ def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
                 continue
             # The number may stand in another clause than the words: "… 15 days; within them …".
             if not any(
-                texts.states(claim, text, line)
-                for line in (lines if alike and text is said.text else wholes)
+                texts.states(claim, read, line)
+                for line in (lines if alike and unit is said else wholes)
             ):
                 return False
     counted = {n for claim in held if claim.kind in {"quantity", "number"} for n in claim.numbers}
@@ -147,17 +151,6 @@ def _meant(said: Clause, rule: Rule) -> list[Clause]:
     return [c for c, n in zip(rule.clauses, shared, strict=True) if n == max(shared)]
 
 
-def without_outcome(said: Clause) -> Clause:
-    """Return what only says when something holds; nothing turns out well or ill by it."""
-    return replace(said, good=None)
-
-
-def naming(said: Clause, named: str) -> Clause:
-    """Return a statement with the words of the names in it: a rule may be about such products."""
-    names = frozenset(name for word in words(named) for name in word.names)
-    return replace(said, names=said.names | names, loaded=said.loaded | names)
-
-
 def following(said: Clause, before: Clause) -> Clause:
     """Return a statement with the matters of the unit before it, in the same sentence."""
     names = said.names | before.names
@@ -166,13 +159,14 @@ def following(said: Clause, before: Clause) -> Clause:
         said,
         names=names,
         loaded=loaded,
-        lead=before if is_condition(before.text) else None,
+        lead=before if leads(before.text) else None,
         before=before.text,
     )
 
 
 def _covered(found: Sequence[Word], rule: Rule) -> list[Word]:
-    return [word for word in found if _covers(rule, word)]
+    own = [word for word in found if _covers(rule, word)]
+    return [word for word in found if word in own or word.names & rule.about] if own else []
 
 
 def _covers(rule: Rule, word: Word) -> bool:
@@ -181,11 +175,7 @@ def _covers(rule: Rule, word: Word) -> bool:
     if word.names & rule.names or word.text in rule.text:
         return True
     if word.names & _OUTCOME:
-        return bool(rule.names & _PAID) or any(
-            claim.kind == "money" and role(clause.text, claim) == "amount"
-            for clause in rule.clauses
-            for claim in clause.numbers
-        )
+        return bool(rule.names & _COST) or any(map(_amounts, rule.clauses)) or _pays(rule)
     if "unwanted" in word.names and "no_reason" in rule.names:
         return True
     axis = next((axis for axis, names in _CONDITIONS.items() if word.names & names), None)
@@ -199,20 +189,36 @@ def _covers(rule: Rule, word: Word) -> bool:
     return all(pair in rule.text for pair in pairs)
 
 
+def _pays(rule: Rule) -> bool:
+    """Tell whether a rule says who pays; "of payment" only says when something holds."""
+    outcome = lexicon().outcome
+    return any(outcome[name].search(rule.text) for name in ("buyer_pays", "shop_pays"))
+
+
+def _amounts(clause: Clause) -> bool:
+    """Tell whether a clause says what is to be paid."""
+    return any(c.kind == "money" and role(clause.text, c) == "amount" for c in clause.numbers)
+
+
+def _on_cost(clause: Clause, names: frozenset[str]) -> bool:
+    """Tell whether a clause says who pays, or how much."""
+    return bool(names & _COST) or (_amounts(clause) and not names & MONEY_OFF)
+
+
 def _unexplained(
-    found: Sequence[Word], covered: Sequence[Word], rule: Rule, said: Clause, asked: str
+    found: Sequence[Word], covered: Sequence[Word], rule: Rule, said: Clause, asked: Question
 ) -> list[Word]:
     """Return the words that neither the rule nor the customer's question has."""
     rest = [word for word in found if word not in covered]
     if not said.good:
-        rest = [word for word in rest if word.known or word.text not in asked]
+        rest = [word for word in rest if word.known or word.text not in asked.text]
     # One word that nobody knows is a way of speaking where the whole rule is told besides.
     spare = len(rest) == 1 and not rest[0].known and len(covered) >= 3
     whole = spare and any(c.loaded and c.loaded <= said.names for c in rule.clauses)
     return [] if whole else rest
 
 
-def agrees(said: Clause, rule: Rule, asked: str) -> bool:
+def agrees(said: Clause, rule: Rule, asked: Question) -> bool:
     """Tell whether a rule says a thing of the same outcome under the same conditions."""
     if said.good is None:
         return True
@@ -224,6 +230,8 @@ def agrees(said: Clause, rule: Rule, asked: str) -> bool:
     conditions = _with_amount(said, rule)
     said = replace(said, conditions=conditions)
     fitting = [c for c in rule.clauses if not _contrary(c.conditions, conditions)]
+    on_cost = _on_cost(said, frozenset(n for word in words(said.text) for n in word.names))
+    fitting = [c for c in fitting if _on_cost(c, c.names) == on_cost] or fitting
     for name in OF_ONE_CLAUSE & conditions.keys():
         fitting = [c for c in fitting if name in c.conditions] or fitting
     if not fitting:
@@ -243,7 +251,8 @@ def agrees(said: Clause, rule: Rule, asked: str) -> bool:
     for clause in exact or best:
         if clause.good != said.good or not _complete(said, clause, rule, asked):
             return False
-    return not _EVEN.search(said.text) or _even_so(said, exact or best, rule)
+    even = _EVEN.search(said.text) and (said.conditions or not _ALSO.match(said.text))
+    return not even or _even_so(said, exact or best, rule)
 
 
 def _even_so(said: Clause, told: Iterable[Clause], rule: Rule) -> bool:
@@ -298,7 +307,7 @@ def _contrary(one: Mapping[str, bool], other: Mapping[str, bool]) -> bool:
     return any(name in other and other[name] != value for name, value in one.items())
 
 
-def _complete(said: Clause, clause: Clause, rule: Rule, asked: str) -> bool:
+def _complete(said: Clause, clause: Clause, rule: Rule, asked: Question) -> bool:
     """Tell whether a statement leaves out no condition on which the rule turns."""
     for name in clause.conditions.keys() - said.conditions.keys():
         turned = any(
@@ -310,7 +319,7 @@ def _complete(said: Clause, clause: Clause, rule: Rule, asked: str) -> bool:
         if turned or (name == "bound" and any(n.kind == "money" for n in clause.numbers)):
             return False
     wide = lexicon().universal.search(said.text)
-    asked_for = frozenset() if wide else frozenset(n for word in words(asked) for n in word.names)
+    asked_for: frozenset[str] = frozenset() if wide else asked.names
     restricted = clause.loaded & vocabulary().restricting - said.names - asked_for
     if restricted and "points" not in said.names:  # Only members have points.
         return False
@@ -327,7 +336,7 @@ def _complete(said: Clause, clause: Clause, rule: Rule, asked: str) -> bool:
     scope = {n for n in left_out if n in vocabulary().scope or (n not in known and len(n) > 1)}
     if scope and any(_in_one_list(clause.text, n, scope) for n in _scope_of(clause) - scope):
         return True
-    return not scope or any(word.names & scope or word.text in scope for word in words(asked))
+    return not scope or any(word.names & scope or word.text in scope for word in asked.words)
 
 
 def _scope_of(clause: Clause) -> set[str]:

@@ -39,6 +39,15 @@ _AND_VERB = re.compile(
     r" (?:and|but) (?=(?:can|cannot|can't|is|are|isn't|aren't|must|may|will|won't|don't"
     r"|doesn't|takes?|costs?)\b)"
 )
+_WHEN = re.compile(
+    r".{1,16}(?:后|内|起|前|时|期间)[,、:]$|(?:within|after|during|up to)\b.{1,50}[,:]$"
+)
+_GAP = re.compile(
+    r"还差|再[凑买加]|[只就]差|凑[够满单到]"
+    r"|\b(?:another|more to (?:get|reach)|away from|short of)\b"
+)
+"""What is missing to a bound: the number is checked, and nothing turns out by it."""
+_GIVEN = re.compile(r"\s*(?:\b(?:since|as|because|given that|seeing)\b|既然|由于|因为)")
 _EXCEPTION = re.compile(
     r"\s*(?:.{1,20}(?:除外|例外)[。.]?$|(?:except|unless|other than|除非|除了)\b)"
 )
@@ -56,6 +65,8 @@ _VERB = re.compile(
     r"|need|pay|pays|apply|applies|receive|provide|support)\b|n't|'ll|'s|'re"
 )
 _ACTIONS = frozenset({"return", "exchange", "refund"})
+PASSAGE = 3
+"""Sentences from which on a text is a passage of a document: all are on the thing it names."""
 OF_ONE_CLAUSE = frozenset({"more", "beyond"})
 """Conditions that only hold for the clause that names them."""
 _EITHER = frozenset({"used", "opened", "labelled", "assembled"})
@@ -112,6 +123,15 @@ class Clause:
     lead: "Clause | None" = None
     """The condition that the unit before it was."""
 
+    def without_outcome(self) -> "Clause":
+        """Return what only says when something holds; nothing turns out well or ill by it."""
+        return replace(self, good=None)
+
+    def naming(self, named: str) -> "Clause":
+        """Return it with the words of the names in it: a rule may be about such products."""
+        names = frozenset(name for word in words(named) for name in word.names)
+        return replace(self, names=self.names | names, loaded=self.loaded | names)
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -120,12 +140,19 @@ class Rule:
     text: str
     clauses: tuple[Clause, ...]
     names: frozenset[str]
+    about: frozenset[str] = frozenset()
+    """What the text is about, by its first sentence, where it has several."""
 
 
 @lru_cache(maxsize=4096)
 def rules(text: str) -> tuple[Rule, ...]:
     """Read a shop's text; never a customer's or an answer's, which must not be kept."""
-    return tuple(_rule(found[0]) for found in SENTENCE.finditer(text) if found[0].strip())
+    found = [_rule(one[0]) for one in SENTENCE.finditer(text) if one[0].strip()]
+    if len(found) < PASSAGE:
+        return tuple(found)
+    subject = _VERB.split(found[0].text, maxsplit=1)[0]
+    about = frozenset(name for word in words(subject) if not word.known for name in word.names)
+    return tuple(replace(rule, about=about) for rule in found)
 
 
 def pieces(text: str) -> list[str]:
@@ -232,17 +259,17 @@ def clause_of(text: str, inherited: Mapping[str, bool]) -> Clause:
     light = vocabulary().light
     loaded = frozenset(n for word in found if not word.light for n in word.names) - light - _SIGNS
     loaded |= names & {"postage"}
-    conditions = conditions_under(text, inherited)
+    conditions = under(text, inherited, conditions_of(text))
     good = turns_out_well(text, numbers, names)
     return Clause(text, names, loaded, conditions, good, numbers)
 
 
-def conditions_under(text: str, inherited: Mapping[str, bool]) -> dict[str, bool]:
+def under(text: str, inherited: Mapping[str, bool], own: Mapping[str, bool]) -> Mapping[str, bool]:
     """Return the conditions of a clause, with those of the clauses before it."""
     if lexicon().otherwise.search(text):
         inherited = {name: not value for name, value in inherited.items()} or {"bound": False}
     kept = {name: value for name, value in inherited.items() if name not in OF_ONE_CLAUSE}
-    return {**kept, **conditions_of(text)}
+    return {**kept, **own}
 
 
 def conditions_of(text: str) -> dict[str, bool]:
@@ -259,13 +286,21 @@ def conditions_of(text: str) -> dict[str, bool]:
 def is_condition(text: str) -> bool:
     """Tell whether a unit begins as a condition, and something is to follow."""
     text = text.rstrip()
-    opened = _CONDITION.match(text) or text.rstrip(" ,").endswith("的话")
-    return bool(opened) and text.endswith((",", "、", ":"))
+    if not text.endswith((",", "、", ":")):
+        return False
+    if _CONDITION.match(text) or text.rstrip(" ,").endswith("的话"):
+        return True
+    return bool(_GIVEN.match(text)) and bool(conditions_of(text))
+
+
+def leads(text: str) -> bool:
+    """Tell whether a unit says under which condition or within which time the next one holds."""
+    return is_condition(text) or bool(_WHEN.match(text))
 
 
 def states_nothing(text: str, names: frozenset[str]) -> bool:
     """Tell whether a unit only says when, or of what, the next one holds, or the last one did."""
-    if _THRESHOLD.search(text):
+    if _THRESHOLD.search(text) or _GAP.search(text) or is_condition(text):
         return True
     if _CONDITION.match(text) or text.rstrip(" ,").endswith("的话"):
         return text.rstrip().endswith((",", "、", ":")) or not names & _OUTCOMES
@@ -291,7 +326,7 @@ def turns_out_well(text: str, numbers: Iterable[Claim], names: frozenset[str]) -
         good = False
     elif not names & MONEY_OFF and not free:
         good = not any(one.kind == "money" and role(text, one) == "amount" for one in numbers)
-    denials = len(outcome["denial"].findall(text))
+    denials = sum(1 for _ in outcome["denial"].finditer(text))
     return good == (denials % 2 == 0)
 
 

@@ -1,15 +1,24 @@
 """One unit of an answer, read: what it names, what it claims, and of whom."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.gateway.assistant.grounding import claims
 from services.gateway.assistant.grounding.claims import Claim
 from services.gateway.assistant.grounding.evidence import Subject
 from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.names import Mention, Names
-from services.gateway.assistant.grounding.vocabulary import words as vocabulary_words
+from services.gateway.assistant.grounding.rules import (
+    Clause,
+    conditions_of,
+    states_nothing,
+    under,
+)
+from services.gateway.assistant.grounding.texts import Line
+from services.gateway.assistant.grounding.vocabulary import Word
+from services.gateway.assistant.grounding.vocabulary import words as read_words
 
 _QUESTION = re.compile(r"(?:\?|(?:吗|么|呢|吧)[?。~!]*)\s*$")
 _ASKING = re.compile(
@@ -18,6 +27,13 @@ _ASKING = re.compile(
 _WHETHER = re.compile(
     r"(?<!无论)(?<!不论)(?<!不管)(?:是否|能否|有没有|能不能|是不是|可不可以)|^whether\b"
 )
+_LIMITED = re.compile(
+    r"我[^,。]{0,6}[只仅]能|\bi (?:can|am able to|'m able to) only\b|\bi(?:'m| am)? (?:can )?only\b"
+)
+_NOR = re.compile(
+    r"\W*(?:也|暂时|and |so |nor |i )*(?:无法|不能|没法|没办法|can't|cannot|can i|not )"
+)
+"""Behind what the assistant can only do: what it cannot."""
 _APART = re.compile(r"[\d,，;、和里中]| and | is | are |\bis\b")
 _NEAR = 8
 """Most characters between a number and the name that it counts."""
@@ -71,9 +87,9 @@ class Scope:
         return [(mention, group) for mention, group in named if group]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
-    """A unit with its claims."""
+    """A unit with its claims; what few units need of it is read when one does."""
 
     text: str
     """Folded."""
@@ -86,18 +102,74 @@ class Statement:
     """The names in it."""
     rest: str
     """Of that, what no claim takes up."""
+    earlier: tuple["Statement", ...] = ()
+    """The units before it, in the same sentence."""
+
+    @cached_property
+    def line(self) -> Line:
+        """The whole of it, as it is compared with the shop's texts."""
+        return Line(self.text)
+
+    @cached_property
+    def telling(self) -> Line:
+        """What it states, likewise."""
+        return Line(self.stated)
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """The words that are not neutral and that no claim takes up."""
+        return tuple(read_words(self.rest))
+
+    @cached_property
+    def conditions(self) -> Mapping[str, bool]:
+        """Under which it holds, by the units before it."""
+        found: Mapping[str, bool] = {}
+        for unit in self.earlier:
+            found = under(unit.text, found, unit.own_conditions)
+        return found
+
+    @cached_property
+    def own_conditions(self) -> Mapping[str, bool]:
+        """Under which what follows holds, by this unit alone."""
+        return conditions_of(self.text)
+
+    @cached_property
+    def leading(self) -> Clause:
+        """What the next unit goes on from."""
+        clause = self.line.clause.naming(self.named)
+        leading = states_nothing(self.text, clause.names)
+        return clause.without_outcome() if leading else clause
+
+    @property
+    def before(self) -> Clause | None:
+        """What this unit goes on from."""
+        return self.earlier[-1].leading if self.earlier else None
 
 
-def read(text: str, names: Names, focus: Sequence[Subject], known: Sequence[Subject]) -> Statement:
+def read(
+    text: str,
+    names: Names,
+    focus: Sequence[Subject],
+    known: Sequence[Subject],
+    earlier: tuple[Statement, ...] = (),
+) -> Statement:
     """Read a folded unit."""
     mentions, blanked = names.find(text)
     numbers = tuple(claims.numeric_claims(blanked))
-    stated = _stated(blanked)
-    worded = tuple(claims.worded_claims(claims.blank(stated, numbers)))
-    rest = claims.blank(claims.blank(stated, numbers), worded)
-    named = " ".join(text[mention.at : mention.end] for mention in mentions)
-    scope = Scope(mentions, focus, known)
-    return Statement(blanked, scope, numbers, stated, worded, named, rest)
+    limited = earlier and _LIMITED.search(earlier[-1].text) and _NOR.match(blanked)
+    stated = "\0" * len(blanked) if limited else _stated(blanked)
+    unclaimed = claims.blank(stated, numbers)
+    worded = tuple(claims.worded_claims(unclaimed))
+    return Statement(
+        text=blanked,
+        scope=Scope(mentions, focus, known),
+        numbers=numbers,
+        stated=stated,
+        worded=worded,
+        named=" ".join(text[mention.at : mention.end] for mention in mentions),
+        rest=claims.blank(unclaimed, worded),
+        earlier=earlier,
+    )
 
 
 def _stated(text: str) -> str:
@@ -119,4 +191,4 @@ def _stated(text: str) -> str:
 
 def _on_rules(text: str) -> bool:
     """Tell whether advice is on a matter of the shop's rules, and so says something of them."""
-    return any(word.known and not word.light for word in vocabulary_words(text))
+    return any(word.known and not word.light for word in read_words(text))

@@ -5,42 +5,40 @@ a number of the shop's rules.
 """
 
 import re
-from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 
-from services.gateway.assistant.grounding import arithmetic, texts
+from services.gateway.assistant.grounding import arithmetic, orders, texts
 from services.gateway.assistant.grounding.claims import Claim, numeric_claims
 from services.gateway.assistant.grounding.evidence import Evidence
 from services.gateway.assistant.grounding.facts import ABOUT, CHECKS, KNOWN_BY, decimals, squeezed
 from services.gateway.assistant.grounding.known import Known
 from services.gateway.assistant.grounding.lexicon import lexicon
-from services.gateway.assistant.grounding.rules import (
-    Clause,
-    clause_of,
-    core,
-    is_condition,
-    role,
-)
+from services.gateway.assistant.grounding.rules import core, leads, role
 from services.gateway.assistant.grounding.statement import Statement
 from services.gateway.assistant.grounding.texts import Line
 from services.gateway.assistant.grounding.vocabulary import vocabulary, words
 
 OF_ITEMS = frozenset({"quantity", "number"})
 _IN_TEXTS = frozenset(
-    {"money", "percent", "period", "clock", "date", "relative_day", "quantity", "number", "carrier"}
+    {
+        "measure",
+        "money",
+        "percent",
+        "period",
+        "clock",
+        "date",
+        "relative_day",
+        "quantity",
+        "number",
+        "carrier",
+    }
 )
 _COUNTED = frozenset({"money", "stock_count", "quantity", "number", "period"})
-_ORDERS = re.compile(r"\s*(?:\w+ )?orders?\b|个?订单|单|笔")
 _COUNTED_BY_RULES = frozenset({"points", "coupon", "instalments"})
 _BOUND_AND_CUT = 2
 _ON = re.compile(r" (?:on|for|with) (?:the |your )?\0")
-_SOME = re.compile(r"(?:[这那]|其中|\b(?:these|those|the|of your))\s*$")
 _KINDS = re.compile(r"[款种者]|kinds|options|versions|orders?")
-_EACH = re.compile(
-    r"每[件个份单张只位]|/[件个份张]|\b(?:per|each|every|an?) (?:item|piece|pair|person"
-    r"|gift|order)\b|\beach\b"
-)
 _PASSED = re.compile(
     r"超过|超出|已?过了|过期|错过|太晚|来不及|没赶上|\b(?:over|past|passed|closed|expired"
     r"|beyond|missed|too late"
@@ -56,19 +54,13 @@ class Support:
         self._evidence = evidence
         self._known = known
 
-    def of(self, claim: Claim, said: Statement, before: Clause | None) -> bool:
-        """Tell whether a claim is borne out.
-
-        Args:
-            claim: of the unit.
-            said: the unit.
-            before: the unit before it, in the same sentence.
-        """
+    def of(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a claim of a unit is borne out."""
         if claim.negated and claim.kind in KNOWN_BY:
             return self._rightly_denied(claim, said)
         if claim.kind in OF_ITEMS and (told := self._of_a_rule(claim, said)) is not None:
             return told
-        claim = self._spelt_out(claim, said, before)
+        claim = self._spelt_out(claim, said)
         scope, kind = said.scope, ABOUT.get(claim.kind)
         if kind == "order" and self._of_unknown_order(said):
             return False
@@ -76,7 +68,7 @@ class Support:
             return self._respectively(claim, said)
         if claim.kind == "stock_count" and self._line(claim, said):
             claim = replace(claim, kind="quantity")  # "There is also 1 mat" in an order.
-        if claim.kind in OF_ITEMS and self._of_orders(claim, said):
+        if claim.kind in OF_ITEMS and orders.are_counted(claim, said):
             return self._counts(claim, said)
         if claim.kind in OF_ITEMS:
             about = scope.counted(claim, said.text)
@@ -89,13 +81,16 @@ class Support:
             borne_out = bool(about) and all(CHECKS[claim.kind](claim, s) for s in about)
         else:
             borne_out = any(CHECKS[claim.kind](claim, subject) for subject in about)
-        return borne_out or self._otherwise(claim, said, before)
+        return borne_out or self._otherwise(claim, said)
 
-    def _spelt_out(self, claim: Claim, said: Statement, before: Clause | None) -> Claim:
+    def _spelt_out(self, claim: Claim, said: Statement) -> Claim:
         """Return "the frame 5" as 5 years, where years were counted before it."""
-        periods = [c for c in before.numbers if c.kind == "period"] if before else []
+        if claim.kind != "number":
+            return claim
+        before = said.earlier[-1].numbers if said.earlier else ()
+        periods = [c for c in before if c.kind == "period"]
         periods += [c for c in said.numbers if c.kind == "period" and c.at < claim.at]
-        if claim.kind != "number" or not periods:
+        if not periods:
             return claim
         unit = re.sub(r"[\d.,\s-]+", "", periods[-1].text)
         (whole, *_) = numeric_claims(f"{claim.text} {unit}")
@@ -108,7 +103,7 @@ class Support:
         of = next((w for w in words(behind) if w.names & _COUNTED_BY_RULES), None)
         if of is None or behind.find(of.text) > 1 or claim.numbers == (Decimal(1),):
             return None
-        for line in self._known.lines():
+        for line in self._known.texts.lines:
             counts = {n for c in line.claims if c.kind in OF_ITEMS for n in c.numbers}
             if not of.names & line.loaded or not counts:
                 continue
@@ -133,7 +128,7 @@ class Support:
         known = [s for s in about if s.values(*KNOWN_BY[claim.kind])]
         return bool(known) and not any(CHECKS[claim.kind](claim, s) for s in known)
 
-    def _otherwise(self, claim: Claim, said: Statement, before: Clause | None) -> bool:
+    def _otherwise(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a claim that is not a fact of what it is about follows from others."""
         kind = claim.kind
         if kind == "quantity" and claim.numbers == (Decimal(1),):
@@ -143,21 +138,23 @@ class Support:
             or (kind == "period" and self.elapsed(claim, said))
             or (kind == "clock" and self._late(claim, said))
             or (kind == "money" and self._within_budget(claim, said))
+            or (kind == "stock_count" and self._kinds(claim, said))
             or (kind in OF_ITEMS and (self._may_repeat(claim, said) or self._counts(claim, said)))
-            or (kind in _COUNTED and self.calculated(claim, said, before))
-            or (kind in _IN_TEXTS and self.in_texts(claim, said.text, before))
+            or (kind in _COUNTED and self.calculated(claim, said))
+            or (kind in _IN_TEXTS and self.in_texts(claim, said))
         )
+
+    def _kinds(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether "we have 2 stoves" counts the products that go by a name."""
+        mention = said.scope.follows(claim, said.text)
+        found = {min(s.names) for s in mention.subjects if s.kind == "product"} if mention else ()
+        return len(found) > 1 and claim.numbers == (Decimal(len(found)),)
 
     def _of_unknown_order(self, said: Statement) -> bool:
         """Tell whether a unit names an order that no tool found."""
         named = any(s.kind == "order" for m in said.scope.mentions for s in m.subjects)
         numbers = [claim for claim in said.numbers if claim.kind == "identifier"]
         return not named and any(not self.is_fact(claim, said) for claim in numbers)
-
-    def _of_orders(self, claim: Claim, said: Statement) -> bool:
-        """Tell whether a number counts orders."""
-        behind = said.text[claim.at + len(claim.text) :]
-        return bool(_ORDERS.search(claim.text) or _ORDERS.match(behind))
 
     def _line(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a number stands before the name of an order's line."""
@@ -169,18 +166,22 @@ class Support:
         if self._line(claim, said) or not self._asked(claim):
             return False
         silent = said.stated[claim.at : claim.at + 1] == "\0"
-        return claim.kind == "quantity" or silent or bool(lexicon().negation.search(said.text))
+        words = lexicon()
+        spoken = words.negation.search(said.text) or words.enough.search(said.text)
+        return claim.kind == "quantity" or silent or bool(spoken)
 
     def elapsed(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a period is how long ago the customer says it was, and rightly judged."""
-        asked, _ = self._known.asked()
-        gone_by = any(c.kind == "period" and c.numbers == claim.numbers for c in asked)
-        if not gone_by or not _PAST.search(self._known.question):
+        if claim.kind != "period":
             return False
-        clause = clause_of(said.stated, {})
+        asked = self._known.question
+        gone_by = any(c.kind == "period" and c.numbers == claim.numbers for c in asked.numbers)
+        if not gone_by or not _PAST.search(asked.text):
+            return False
+        clause = said.telling.clause
         bounds = [
             max(other.numbers)
-            for line in self._known.lines()
+            for line in self._known.texts.lines
             for other in line.claims
             if other.kind == "period" and other.what == claim.what
         ]
@@ -192,8 +193,10 @@ class Support:
 
     def _late(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a time is the customer's, and rightly said to be past that of a rule."""
-        asked, _ = self._known.asked()
-        bounds = [o.what for line in self._known.lines() for o in line.claims if o.kind == "clock"]
+        asked = self._known.question.numbers
+        bounds = [
+            o.what for line in self._known.texts.lines for o in line.claims if o.kind == "clock"
+        ]
         named = any(c.kind == "clock" and c.what == claim.what for c in asked)
         passed = _PASSED.search(said.stated) and not lexicon().negation.search(said.stated)
         if not passed or not bounds:
@@ -202,7 +205,7 @@ class Support:
 
     def _within_budget(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a price is the customer's own limit, and something is below it."""
-        asked, _ = self._known.asked()
+        asked = self._known.question.numbers
         named = any(set(claim.numbers) <= set(other.numbers) for other in asked)
         if not named or not lexicon().budget.search(said.text):
             return False
@@ -223,8 +226,8 @@ class Support:
         prices = decimals(v for s in said.scope.known for v in s.values("price"))
         prices |= {
             n
-            for line in self._known.lines()
-            if _EACH.search(line.text)
+            for line in self._known.texts.lines
+            if line.of_each
             for c in line.claims
             if c.kind == "money"
             for n in c.numbers
@@ -232,31 +235,21 @@ class Support:
         totals = {price * n for price in prices for n in claim.numbers}
         if any(totals & set(c.numbers) for c in said.numbers if c.kind == "money"):
             return True  # "Three of them are ¥777": the total is checked apart.
+        if orders.are_counted(claim, said):
+            return orders.counted(claim, said, self._evidence.subjects)
         if said.scope.follows(claim, said.text) and not _KINDS.search(claim.text):
             return False
-        if self._of_orders(claim, said):
-            return self._counts_orders(claim, said)
         counts = {Decimal(n) for n in self._evidence.listed}
         for kind in ("order", "product"):
             for some in (said.scope.all_of(kind), self._evidence.subjects):
                 counts.add(Decimal(len({min(s.names) for s in some if s.kind == kind})))
         return set(claim.numbers) <= counts - {Decimal(0)}
 
-    def _counts_orders(self, claim: Claim, said: Statement) -> bool:
-        """Tell whether there are so many orders, or so many of one status."""
-        status = {
-            min(s.names): s.values("status") for s in self._evidence.subjects if s.kind == "order"
-        }
-        if _SOME.search(said.text[: claim.at]):
-            return max(claim.numbers) <= len(status)
-        counts = {1, len(status), *Counter(status.values()).values()}
-        return set(claim.numbers) <= {Decimal(n) for n in counts}
-
-    def calculated(self, claim: Claim, said: Statement, before: Clause | None = None) -> bool:
+    def calculated(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a number is a total or a difference of what tools found."""
-        asked, _ = self._known.asked()
-        lines = list(self._known.lines())
-        counts = {n for c in (*said.numbers, *asked) if c.kind in OF_ITEMS for n in c.numbers}
+        lines, asked = self._known.texts.lines, self._known.question
+        numbers = (*said.numbers, *asked.numbers)
+        counts = {n for c in numbers if c.kind in OF_ITEMS for n in c.numbers}
         counts = {n for n in counts if 1 < n < 100 and n == n.to_integral_value()}
         counts |= {Decimal(2)} if re.search(r"\bpair\b|一对|一双", said.text) else set()
         offs = {n for line in lines for c in line.claims if c.kind == "percent" for n in c.numbers}
@@ -268,50 +261,46 @@ class Support:
             if c.kind == kind and (kind == "money" or c.what == claim.what)
             for n in c.numbers
         }
-        if claim.kind == "money" and self._by_rate(claim, counts, said, before):
+        if claim.kind == "money" and self._by_rate(claim, counts, said):
             return True
         cuts = self._cuts(said) if claim.kind == "money" else []
         for about in (said.scope.all_of("product"), self._evidence.subjects):
             products = [s for s in about if s.kind == "product"]
             sums = arithmetic.Sums(products, sorted(counts), fees, offs, cuts)
-            if sums.give(claim, said.text + self._known.question):
+            if sums.give(claim, said.text + asked.text):
                 return True
         return False
 
     def _cuts(self, said: Statement) -> list[tuple[Decimal, Decimal]]:
         """Return the amounts off that the shop gives, each with the price from which on."""
         found = []
-        given = [r for r in self._known.rules() if r.names & {"discount", "coupon"}]
+        given = [r for r in self._known.texts.rules if r.names & {"discount", "coupon"}]
         if not given:
             return []
-        spoken = {
-            n for w in words(f"{said.text} {said.named} {self._known.question}") for n in w.names
-        }
+        ours = words(f"{said.text} {said.named}")
+        spoken = self._known.question.names | {name for word in ours for name in word.names}
         for rule in given:
             matter = core(rule.names) - vocabulary().light - {"discount", "coupon"}
             if matter and not matter & spoken:
                 continue
-            money = [c for c in numeric_claims(rule.text) if c.kind in {"money", "number"}]
+            money = [c for c in texts.line_of(rule.text).claims if c.kind in {"money", "number"}]
             if 1 <= len(money) <= _BOUND_AND_CUT:
                 *bounds, cut = (max(c.numbers) for c in money)
                 bound = bounds[0] if bounds else cut
                 found += [(bound, cut)] if bound >= cut else []
         return found
 
-    def _by_rate(
-        self, claim: Claim, counts: set[Decimal], said: Statement, before: Clause | None
-    ) -> bool:
+    def _by_rate(self, claim: Claim, counts: set[Decimal], said: Statement) -> bool:
         """Tell whether an amount is so many times what a rule says of one, or of so many."""
         ours = counts | {n for c in said.numbers if c.kind in OF_ITEMS for n in c.numbers}
         if not ours:
             return False
-        read = texts.read(said.text)
-        matter = before.loaded if before else frozenset()
-        for line in self._known.lines():
-            if not texts.related(read, line, matter):
+        matter = said.before.loaded if said.before else frozenset()
+        for line in self._known.texts.lines:
+            if not texts.related(said.line, line, matter):
                 continue
             of = {n for c in line.claims if c.kind in OF_ITEMS for n in c.numbers}
-            of |= {Decimal(1)} if _EACH.search(line.text) else set()
+            of |= {Decimal(1)} if line.of_each else set()
             paid = {n for c in line.claims if c.kind == "money" for n in c.numbers}
             if any(
                 number * one == amount * many
@@ -323,24 +312,29 @@ class Support:
                 return True
         return False
 
-    def in_texts(self, claim: Claim, text: str, before: Clause | None) -> bool:
+    def in_texts(self, claim: Claim, said: Statement) -> bool:
         """Tell whether one of the shop's texts on the same matter says the same number or day."""
-        said = texts.read(text)
-        leading = is_condition(text)
-        if role(text, claim) == "bound" and any(
+        ours, leading = said.line, leads(said.text)
+        if role(said.text, claim) == "bound" and any(
             other.numbers == claim.numbers and role(line.text, other) == "bound"
-            for line in self._known.lines()
+            for line in self._known.texts.lines
             for other in line.claims
         ):
             return True  # From when a rule holds; which one is told by the words.
         weak = vocabulary().light - {"human"}
-        matter = before.names - weak if before else frozenset()
-        if not (said.loaded or said.topics):
-            matter |= clause_of(self._known.question, {}).names - weak
+        matter = said.before.names - weak if said.before else frozenset()
+        if not (ours.loaded or ours.topics):
+            matter |= self._known.question.clause.names - weak
         return any(
-            (leading or texts.related(said, line, matter) or _dated(claim, said, line))
-            and texts.states(claim, text, line)
-            for line in self._known.lines()
+            texts.states(claim, ours, line)
+            and (
+                leading
+                or texts.related(ours, line, matter)
+                or texts.measured(claim, ours, line)
+                or _dated(claim, ours, line)
+            )
+            and self._known.texts.nearest(ours, claim, line)
+            for line in self._known.texts.lines
         )
 
     def is_fact(self, claim: Claim, said: Statement) -> bool:
@@ -349,23 +343,22 @@ class Support:
 
     def affirmed(self) -> Claim | None:
         """Return a number in the customer's question that a "yes" would wrongly confirm."""
-        numbers, _ = self._known.asked()
         asked = self._known.question
-        for claim in numbers:
+        for claim in asked.numbers:
             if claim.kind not in {"money", "percent", "period", "number"}:
                 continue
             if claim.kind == "number" and max(claim.numbers) < 10:
                 continue
             if any(CHECKS[claim.kind](claim, subject) for subject in self._evidence.subjects):
                 continue
-            if not self._held_by_texts(claim, asked):
+            if not self._held_by_texts(claim, asked.text):
                 return claim
         return None
 
     def _held_by_texts(self, claim: Claim, asked: str) -> bool:
         """Tell whether the shop's texts have a number, or a longer period than one gone by."""
         gone_by = claim.kind == "period" and bool(_PAST.search(asked))
-        for line in self._known.lines():
+        for line in self._known.texts.lines:
             for other in line.claims:
                 if other.what != claim.what or other.kind not in {claim.kind, "money"}:
                     continue

@@ -4,19 +4,24 @@ A sentence of the shop is read once and kept; a unit of an answer is read and fo
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from decimal import Decimal
+from functools import cached_property, lru_cache
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 from services.gateway.assistant.grounding import claims, rules, weekdays
 from services.gateway.assistant.grounding.claims import Claim
 from services.gateway.assistant.grounding.lexicon import lexicon
+from services.gateway.assistant.grounding.rules import Clause, Rule
 from services.gateway.assistant.grounding.vocabulary import vocabulary
 
 QUOTED = 92.0
 """Least likeness (rapidfuzz's ratio, of 100) of a unit and a clause of a shop's text for it to
 count as a quotation: the same words in the same order, give or take a comma."""
+MEASURED = 60.0
+"""Least likeness of two clauses, without their numbers, that give the same measure of a thing."""
 RELATED = 0.5
 """Share of a unit's words that make a shop's text one on the same matter, where no topic tells."""
 
@@ -33,64 +38,179 @@ _STOP = frozenset({
     "year", "years", "yuan", "rmb", "within",
 })  # fmt: skip
 _DIGIT = re.compile(r"\d")
+_LEAST = re.compile(
+    r"最[快早少短]|至少|起码|以上|\b(?:at least|as (?:little|few|soon|early) as|minimum|earliest"
+    r"|fastest|from|more than)\b"
+)
+"""Before the lesser number of "2 to 5 days"; alone, it says too little."""
+_UP_TO = re.compile(r"\s*(?:to|-|–|~|至|到|or|或)\s*\d")
+_DIGITS = re.compile(r"\d+(?:\.\d+)?")
+_OTHER_SHIPPING = frozenset({"return", "overseas", "member", "fast"})
+"""Rules on these tell nothing of what an order is sent for."""
+_EACH = re.compile(
+    r"每[件个份单张只位]|/[件个份张]|\b(?:per|each|every|an?) (?:item|piece|pair|person"
+    r"|gift|order)\b|\beach\b"
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
-    """A sentence or clause of the shop's texts, read once."""
+    """A sentence or clause of the shop's texts or of an answer; each part is read when needed."""
 
     text: str
-    words: frozenset[str]
-    digits: tuple[str, ...]
-    wholes: tuple[tuple[str, tuple[str, ...]], ...]
-    """The sentence and its clauses, each with its numbers."""
-    topics: frozenset[str]
-    loaded: frozenset[str]
-    claims: tuple[Claim, ...]
-    of_all: bool
-    negations: frozenset[str]
-    events: frozenset[str]
-    """Which of sending and arriving it names."""
+
+    @cached_property
+    def clause(self) -> Clause:
+        """What it says of a rule, by itself."""
+        return rules.clause_of(self.text, {})
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """What it is compared by: words, and pairs of Chinese characters; no numbers."""
+        if not _HAN.search(self.text):
+            return frozenset(word for word in _WORD.findall(self.text) if word not in _STOP)
+        runs = _MARKS.sub("", self.text)
+        pairs = (runs[i : i + 2] for i in range(len(runs) - 1))
+        return frozenset(pair for pair in pairs if not _DIGIT.search(pair))
+
+    @cached_property
+    def topics(self) -> frozenset[str]:
+        """What a number in it may be about."""
+        return frozenset(claims.topics(self.text))
+
+    @cached_property
+    def loaded(self) -> frozenset[str]:
+        """The matters and other words that tell what it is on."""
+        return self.clause.names - (vocabulary().light - {"human"})
+
+    @cached_property
+    def events(self) -> frozenset[str]:
+        """Which of sending and arriving it names."""
+        return self.clause.names & {"ship", "deliver"}
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """Its numbers."""
+        return self.clause.numbers
+
+    @cached_property
+    def negations(self) -> frozenset[str]:
+        """Its words of denial."""
+        return frozenset(found[0] for found in lexicon().negation.finditer(self.text))
+
+    @cached_property
+    def of_all(self) -> bool:
+        """Whether it is said of all."""
+        return bool(lexicon().universal.search(self.text))
+
+    @cached_property
+    def of_each(self) -> bool:
+        """Whether it is said of one piece, or of each."""
+        return bool(_EACH.search(self.text))
+
+    @cached_property
+    def days(self) -> frozenset[int]:
+        """The days of the week that it names."""
+        return weekdays.read(self.text)
+
+    @cached_property
+    def anchors(self) -> frozenset[str]:
+        """The events from which it counts periods."""
+        return rules.anchors(self.text)
 
 
-def read(text: str) -> Line:
-    """Read a text; nothing of it is kept."""
-    names = rules.clause_of(text, {}).names
-    return Line(
-        text=text,
-        words=_words(text),
-        wholes=tuple((whole, _digits(whole)) for whole in map(_bare, (text, *rules.pieces(text)))),
-        digits=_digits(text),
-        topics=frozenset(claims.topics(text)),
-        loaded=names - (vocabulary().light - {"human"}),
-        claims=tuple(claims.numeric_claims(text)),
-        of_all=bool(lexicon().universal.search(text)),
-        negations=_negations(text),
-        events=names & {"ship", "deliver"},
-    )
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def line_of(text: str) -> Line:
     """Read a shop's sentence; never a customer's or an answer's, which must not be kept."""
-    return read(text)
+    return Line(text)
+
+
+class ShopTexts:
+    """All that a shop's texts say, sentence by sentence."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = list(dict.fromkeys(texts))
+        self.lines = [line_of(one) for text in self._texts for one in _sentences(text)]
+        self._wholes = [(whole, line) for line in self.lines for whole in _wholes(line.text)]
+        self._choices = [whole for whole, _ in self._wholes]
+
+    def nearest(self, said: Line, claim: Claim, line: Line) -> bool:
+        """Tell whether no other sentence of its passage on such a number is more like a unit."""
+        passage = [line_of(one) for one in self._passages.get(line.text, ())]
+        alike = [
+            o
+            for o in passage
+            if any((c.kind, c.what) == (claim.kind, claim.what) for c in o.claims)
+        ]
+        return likeness(said, line) >= max((likeness(said, o) for o in alike), default=0.0)
+
+    @cached_property
+    def _passages(self) -> dict[str, tuple[str, ...]]:
+        passages = (_sentences(text) for text in self._texts)
+        return {one: some for some in passages if len(some) >= rules.PASSAGE for one in some}
+
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """What they say of the shop's rules."""
+        return [rule for text in self._texts for rule in rules.rules(text)]
+
+    @cached_property
+    def shipping(self) -> tuple[Decimal, Decimal] | None:
+        """From which price on the shop sends for nothing, and what it asks for below that."""
+        found = set()
+        for rule in self.rules:
+            if "postage" not in rule.names or rule.names & _OTHER_SHIPPING:
+                continue
+            paid: dict[str, set[Decimal]] = {"bound": set(), "amount": set()}
+            for claim in line_of(rule.text).claims:
+                if claim.kind == "money":
+                    paid[rules.role(rule.text, claim)].update(claim.numbers)
+            if len(paid["bound"]) == len(paid["amount"]) == 1:
+                found.add((paid["bound"].pop(), paid["amount"].pop()))
+        return found.pop() if len(found) == 1 else None
+
+    def quoted_by(self, text: str) -> bool:
+        """Tell whether a unit is one of the sentences, or a whole clause of one."""
+        bare = text.rstrip(" .,;:!~。、")
+        alike = process.extract(
+            bare, self._choices, scorer=fuzz.ratio, score_cutoff=QUOTED, limit=None
+        )
+        said = Line(bare)
+        return any(
+            _digits(bare) == _digits(whole)
+            and bool(said.words)
+            and said.words <= self._wholes[at][1].words
+            and said.negations == Line(whole).negations
+            and said.of_all <= self._wholes[at][1].of_all
+            for whole, _, at in alike
+        )
+
+
+@lru_cache(maxsize=256)
+def shop_texts(texts: tuple[str, ...]) -> ShopTexts:
+    """Read a shop's texts."""
+    return ShopTexts(texts)
 
 
 @lru_cache(maxsize=4096)
-def sentences(text: str) -> tuple[str, ...]:
-    """Cut a shop's text into sentences."""
+def _sentences(text: str) -> tuple[str, ...]:
     return tuple(found[0] for found in rules.SENTENCE.finditer(text))
 
 
-def states(claim: Claim, text: str, line: Line) -> bool:
+@lru_cache(maxsize=8192)
+def _wholes(sentence: str) -> tuple[str, ...]:
+    return tuple(part.strip(" .,;:!~。、") for part in (sentence, *rules.pieces(sentence)))
+
+
+def states(claim: Claim, said: Line, line: Line) -> bool:
     """Tell whether a shop's sentence says the same number, time or day, in the same sense."""
     if claim.kind == "relative_day":
         ours = weekdays.read(claim.what)
         if not ours:
             return claim.what in line.text
-        theirs = weekdays.read(line.text)
-        denied, denies = (bool(lexicon().negation.search(t)) for t in (text, line.text))
-        return bool(theirs) and (ours <= theirs if denied == denies else not ours & theirs)
+        if bool(said.negations) != bool(line.negations):
+            return bool(line.days) and not ours & line.days
+        return ours <= line.days
     if claim.kind == "carrier":
         return bool(lexicon().carriers[claim.what].search(line.text))
     # "From 1500 on": the currency may be left out.
@@ -101,24 +221,25 @@ def states(claim: Claim, text: str, line: Line) -> bool:
     same_kind = [o for o in same_kind if o.what == claim.what or claim.kind == "number"]
     if claim.kind in {"clock", "date"}:
         return bool(same_kind)
-    same_kind = [other for other in same_kind if _same_sense(claim, text, other, line.text)]
-    held = {n for other in same_kind for n in other.numbers}
+    same_kind = [other for other in same_kind if _same_sense(claim, said, other, line)]
+    least = _LEAST.search(said.text) or _UP_TO.match(said.text, claim.at + len(claim.text))
+    if claim.kind == "period" and len(claim.numbers) == 1 and not least:
+        held = {max(other.numbers) for other in same_kind}
+    else:
+        held = {n for other in same_kind for n in other.numbers}
     return bool(claim.numbers) and set(claim.numbers) <= held
 
 
-def _same_sense(claim: Claim, text: str, other: Claim, line: str) -> bool:
+def _same_sense(claim: Claim, said: Line, other: Claim, line: Line) -> bool:
     paid = replace(claim, kind="money") if claim.kind == "number" else claim
-    if other.kind == "money" and rules.role(text, paid) != rules.role(line, other):
+    if other.kind == "money" and rules.role(said.text, paid) != rules.role(line.text, other):
         return False
     if claim.kind != "period":
         return True
-    ours, theirs = rules.relation(text, claim), rules.relation(line, other)
-    since, held = rules.anchors(text), rules.anchors(line)
-    return not (ours and theirs and ours != theirs) and not (since and held and not since & held)
-
-
-def _bare(text: str) -> str:
-    return text.strip(" .,;:!~。、")
+    ours, theirs = rules.relation(said.text, claim), rules.relation(line.text, other)
+    if ours and theirs and ours != theirs:
+        return False
+    return not (said.anchors and line.anchors) or bool(said.anchors & line.anchors)
 
 
 def _digits(text: str) -> tuple[str, ...]:
@@ -130,17 +251,11 @@ def share(said: Line, line: Line) -> float:
     return len(said.words & line.words) / len(said.words) if said.words else 0.0
 
 
-def quotes(text: str, line: Line) -> bool:
-    """Tell whether a unit is a sentence or a whole clause of the shop's."""
-    for whole, digits in line.wholes:
-        if fuzz.ratio(text, whole, score_cutoff=QUOTED) and _digits(text) == digits:
-            said = read(text)
-            return (
-                share(said, line) == 1.0
-                and said.negations <= line.negations
-                and said.of_all <= line.of_all
-            )
-    return False
+def likeness(said: Line, line: Line) -> float:
+    """Return how like a unit the most similar clause of a sentence is, without numbers, of 100."""
+    ours = _DIGITS.sub("", said.text)
+    ratio = fuzz.token_set_ratio if ours.isascii() else fuzz.ratio
+    return max(ratio(ours, _DIGITS.sub("", whole)) for whole in _wholes(line.text))
 
 
 def related(said: Line, line: Line, before: frozenset[str] = frozenset()) -> bool:
@@ -156,14 +271,6 @@ def related(said: Line, line: Line, before: frozenset[str] = frozenset()) -> boo
     return bool(said.events & line.events) or share(said, line) >= RELATED
 
 
-def _words(text: str) -> frozenset[str]:
-    """Return what a text is compared by: words, and pairs of Chinese characters; no numbers."""
-    if not _HAN.search(text):
-        return frozenset(word for word in _WORD.findall(text) if word not in _STOP)
-    runs = _MARKS.sub("", text)
-    pairs = (runs[i : i + 2] for i in range(len(runs) - 1))
-    return frozenset(pair for pair in pairs if not _DIGIT.search(pair))
-
-
-def _negations(text: str) -> frozenset[str]:
-    return frozenset(lexicon().negation.findall(text))
+def measured(claim: Claim, said: Line, line: Line) -> bool:
+    """Tell whether a sentence gives a measure in words like those of a unit."""
+    return claim.kind in {"measure", "quantity"} and likeness(said, line) >= MEASURED

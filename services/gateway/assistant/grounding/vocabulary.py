@@ -7,15 +7,16 @@ stems. What no list knows keeps its own spelling, and must be found in the evide
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from services.gateway.assistant.grounding.patterns import Alternatives
+
 _RUN = re.compile(r"[a-z]+(?:['’][a-z]+)?|[\u3400-\u9fff]+")
 _LONGEST_HAN = 8
-_LONGEST_PHRASE = 6
 _UNKNOWN_COST = 10
 """Of a character in no word, where a word costs 1: a cut with fewer of them is better."""
 _CONTRACTED = re.compile(r"(?:'s|'re|'ve|'ll|'d|'m|s')$")
@@ -45,15 +46,17 @@ class Vocabulary:
 
     neutral: frozenset[str]
     names: dict[str, frozenset[str]]
+    phrases: dict[str, int]
+    """By first word or stem: of how many words the longest English phrase is."""
     matters: frozenset[str]
     """What the words of the lists may stand for."""
     both: frozenset[str]
     light: frozenset[str]
-    idioms: re.Pattern[str]
+    idioms: Alternatives
     restricting: frozenset[str]
     scope: frozenset[str]
-    conditions: dict[str, tuple[re.Pattern[str], re.Pattern[str]]]
-    any_condition: re.Pattern[str]
+    conditions: dict[str, tuple[Alternatives, Alternatives]]
+    any_condition: Alternatives
 
 
 @cache
@@ -73,28 +76,29 @@ def vocabulary() -> Vocabulary:
                     names.setdefault(form, set()).update(key.split("+"))
                     if "+" in key:
                         both.add(form)
+    phrases: dict[str, int] = {}
+    for form in filter(str.isascii, names):
+        first, *more = form.split(" ")
+        phrases[first] = max(phrases.get(first, 1), 1 + len(more))
     idioms = data["idioms"]["zh"] + [rf"\b{phrase}" for phrase in data["idioms"]["en"]]
     return Vocabulary(
         neutral=frozenset(neutral),
         names={form: frozenset(found) for form, found in names.items()},
+        phrases=phrases,
         matters=frozenset(name for found in names.values() for name in found),
         both=frozenset(both),
         light=frozenset(data["light"]),
-        idioms=re.compile("|".join(idioms)),
+        idioms=Alternatives(idioms),
         restricting=frozenset(data["restricting"]),
         scope=frozenset(data["scope"]),
         conditions={
-            name: (_any(poles["holds"]), _any(poles["fails"]))
+            name: (Alternatives(poles["holds"]), Alternatives(poles["fails"]))
             for name, poles in data["conditions"].items()
         },
-        any_condition=_any(
+        any_condition=Alternatives(
             [p for poles in data["conditions"].values() for p in (*poles["fails"], *poles["holds"])]
         ),
     )
-
-
-def _any(patterns: list[str]) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.ASCII)
 
 
 def _key(phrase: str) -> str:
@@ -104,9 +108,11 @@ def _key(phrase: str) -> str:
     return " ".join(stem(word) for word in re.findall(r"[a-z]+(?:'[a-z]+)?", phrase))
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
-    """Return an English word without its ending; the same for all its forms, if no word itself."""
-    word = _CONTRACTED.sub("", word.replace("’", "'"))
+    """Return an English word without its ending; the same for all its forms."""
+    if "'" in word or "’" in word:
+        word = _CONTRACTED.sub("", word.replace("’", "'"))
     if len(word) <= 3 or word.endswith("n't"):
         return word
     for ending, least, instead in (
@@ -114,7 +120,7 @@ def stem(word: str) -> str:
         ("sses", 6, "ss"), ("shes", 6, "sh"), ("ches", 6, "ch"), ("xes", 5, "x"), ("s", 4, ""),
     ):  # fmt: skip
         if len(word) >= least and word.endswith(ending):
-            if ending == "s" and word.endswith(("ss", "us", "is")):
+            if ending == "s" and word.endswith(("ss", "us")):
                 break
             word = word[: -len(ending)] + instead
             break
@@ -152,7 +158,8 @@ def _english(run: list[str], also: Callable[[str], bool]) -> Iterator[Word]:
     stems = [stem(word) for word in run]
     at = 0
     while at < len(run):
-        for length in range(min(_LONGEST_PHRASE, len(run) - at), 0, -1):
+        longest = max(lists.phrases.get(run[at], 1), lists.phrases.get(stems[at], 1))
+        for length in range(min(longest, len(run) - at), 0, -1):
             text = " ".join(run[at : at + length])
             key = text if text in lists.names else " ".join(stems[at : at + length])
             if key in lists.names:

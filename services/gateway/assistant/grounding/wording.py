@@ -4,12 +4,12 @@ A statement of more than facts must be one of the shop's rules; else it is inven
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from services.gateway.assistant.grounding import claims, policy
+from services.gateway.assistant.grounding import claims, foretelling, policy
 from services.gateway.assistant.grounding.claims import Claim
+from services.gateway.assistant.grounding.deal import Deal
 from services.gateway.assistant.grounding.facts import decimals
 from services.gateway.assistant.grounding.fault import Fault
 from services.gateway.assistant.grounding.known import Known
@@ -17,7 +17,6 @@ from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.rules import (
     MONEY_OFF,
     Clause,
-    anchors,
     clause_of,
     core,
     is_condition,
@@ -26,6 +25,7 @@ from services.gateway.assistant.grounding.rules import (
 )
 from services.gateway.assistant.grounding.statement import Statement
 from services.gateway.assistant.grounding.support import OF_ITEMS, Support
+from services.gateway.assistant.grounding.texts import line_of
 from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocabulary, words
 
 _STARTS = re.compile(r"[算起]|开始|生效|\b(?:start|begin|run|count)")
@@ -51,28 +51,28 @@ _ASCRIBED = re.compile(
 class Wording:
     """Checks the words of units."""
 
-    def __init__(self, known: Known, support: Support) -> None:
+    def __init__(self, known: Known, support: Support, deal: Deal) -> None:
         self._known = known
+        self._deal = deal
         self._support = support
 
-    def fault(
-        self, said: Statement, conditions: Mapping[str, bool], before: Clause | None
-    ) -> Fault | None:
+    def fault(self, said: Statement, amount: Decimal | None) -> Fault | None:
         """Return the first word of a unit that nothing accounts for.
 
         Args:
             said: the unit.
-            conditions: under which it holds, by the units before it.
-            before: the unit before it, in the same sentence.
+            amount: the price that it speaks of, or the one before it did.
         """
-        found = self._loaded(said) + self._terms(said, before)
+        found = self._loaded(said) + self._terms(said)
         if not found:
-            wide = before is not None and bool(core(before.loaded)) and self._for_all(said)
-            return wide or self._misdated(said) or _invented_reason(said)
-        if self._left_out(said, found, before):
+            foretold = foretelling.empty(said, self._known.texts.lines)
+            if foretold:
+                return Fault("unsupported", foretold)
+            return self._for_all(said) or self._misdated(said) or _invented_reason(said)
+        if self._left_out(said, found):
             return None
-        clause = self._clause(said, conditions, before)
-        verdict = policy.judge(clause, found, self._known.question, self._known.rules())
+        clause = self._clause(said, amount)
+        verdict = policy.judge(clause, found, self._known.question, self._known.texts.rules)
         if not verdict.fault or (not verdict.known and all(self._own(w, said) for w in found)):
             return _invented_reason(said)
         return Fault("policy" if verdict.known else "unsupported", verdict.fault)
@@ -80,23 +80,23 @@ class Wording:
     def _for_all(self, said: Statement) -> Fault | None:
         """Find that a rule told before is said to hold for all, where no rule says so."""
         wide = _FOR_ALL.search(said.stated)
-        if wide is None or any(lexicon().universal.search(r.text) for r in self._known.rules()):
+        if wide is None or said.before is None or not core(said.before.loaded):
+            return None
+        if any(line.of_all for line in self._known.texts.lines):
             return None
         return Fault("policy", wide[0])
 
-    def _left_out(self, said: Statement, found: list[Word], before: Clause | None) -> bool:
+    def _left_out(self, said: Statement, found: list[Word]) -> bool:
         """Tell whether a unit says no to what was asked, after an "only" that leaves it out.
 
         "Collection is only offered in Hamburg, so Munich isn't an option."
         """
-        if before is None or not lexicon().only.search(before.text):
+        before = said.before
+        if before is None or said.numbers or not lexicon().only.search(before.text):
             return False
-        denied = clause_of(said.stated, {}).good is False
-        theirs = {name for word in words(self._known.question) for name in word.names}
-        return (
-            denied
-            and not said.numbers
-            and all(w.names & before.names or (not w.known and w.names & theirs) for w in found)
+        theirs = self._known.question.names
+        return said.telling.clause.good is False and all(
+            w.names & before.names or (not w.known and w.names & theirs) for w in found
         )
 
     def _loaded(self, said: Statement) -> list[Word]:
@@ -109,25 +109,23 @@ class Wording:
         found = [w for w in found if w.names & TELLING or not self._known.has(w.text)]
         return [w for w in found if w.known or not self._known.in_a_name(w.text)]
 
-    def _clause(
-        self, said: Statement, conditions: Mapping[str, bool], before: Clause | None
-    ) -> Clause:
+    def _clause(self, said: Statement, amount: Decimal | None) -> Clause:
         """Read a unit as a clause of a rule."""
-        _, asked = self._known.asked()
         numbers = said.numbers
-        facts = [c for c in numbers if not self._support.in_texts(c, said.text, before)]
+        facts = [c for c in numbers if not self._support.in_texts(c, said)]
         bare = claims.blank(said.stated, [c for c in facts if c.kind != "period"])
-        clause = policy.naming(clause_of(bare, {**asked, **conditions}), said.named)
+        inherited = {**self._known.question.conditions, **said.conditions}
+        clause = clause_of(bare, inherited).naming(said.named)
         clause = replace(
             clause,
-            amount=self.amount(said, before),
+            amount=self._deal.worth(said, amount),
             numbers=tuple(c for c in clause.numbers if not self._support.elapsed(c, said)),
             facts=frozenset([*facts, *(c for c in numbers if self._support.is_fact(c, said))]),
             counts=frozenset(n for c in numbers if c.kind in OF_ITEMS for n in c.numbers),
         )
         if states_nothing(said.stated, clause.names) or self._only_sums(said):
-            return policy.without_outcome(clause)
-        return clause if before is None else policy.following(clause, before)
+            return clause.without_outcome()
+        return policy.following(clause, said.before) if said.before else clause
 
     def _only_sums(self, said: Statement) -> bool:
         """Tell whether a unit adds a charge to a price: the sum is checked, and no outcome."""
@@ -140,8 +138,8 @@ class Wording:
             if c.kind == "money"
         )
 
-    def amount(self, said: Statement, before: Clause | None) -> Decimal | None:
-        """Return the price that a unit, or the one before it, speaks of."""
+    def amount(self, said: Statement, before: Decimal | None) -> Decimal | None:
+        """Return the price that a unit, or else the one before it, speaks of."""
         stated = [
             number
             for claim in said.numbers
@@ -151,9 +149,7 @@ class Wording:
         ]
         if stated:
             return stated[0] if len(set(stated)) == 1 else None
-        if before is not None and before.amount is not None:
-            return before.amount
-        return self._price(said)
+        return self._price(said) if before is None else before
 
     def _price(self, said: Statement) -> Decimal | None:
         """Return the price of the one product that a unit names, where it speaks of one piece."""
@@ -161,18 +157,17 @@ class Wording:
         prices = {price for s in named for price in decimals(s.values("price"))}
         if len(prices) != 1:
             return None  # The customer's question need not be read for it.
-        asked, _ = self._known.asked()
-        counts = {n for c in (*said.numbers, *asked) if c.kind in OF_ITEMS for n in c.numbers}
+        numbers = (*said.numbers, *self._known.question.numbers)
+        counts = {n for c in numbers if c.kind in OF_ITEMS for n in c.numbers}
         return min(prices) if counts <= {Decimal(1)} else None
 
     def _misdated(self, said: Statement) -> Fault | None:
         """Find a wrong event from which something counts, where no other word tells the rule."""
-        since = anchors(said.stated)
-        if not since or not _STARTS.search(said.stated):
+        if not _STARTS.search(said.stated) or not (since := said.telling.anchors):
             return None
-        clause = clause_of(said.stated, {})
-        rules = [r for r in self._known.rules() if r.names & clause.names & _BEGINNING]
-        dated = [rule for rule in rules if anchors(rule.text)]
+        clause = said.telling.clause
+        rules = [r for r in self._known.texts.rules if r.names & clause.names & _BEGINNING]
+        dated = [rule for rule in rules if line_of(rule.text).anchors]
         for rule in dated:
             same_day = all(
                 clause.conditions.get("next_day", value) == value
@@ -180,37 +175,36 @@ class Wording:
                 for name, value in one.conditions.items()
                 if name == "next_day"
             )
-            if anchors(rule.text) & since and same_day:
+            if line_of(rule.text).anchors & since and same_day:
                 return None
         return Fault("policy", min(since)) if dated else None
 
-    def _terms(self, said: Statement, before: Clause | None) -> list[Word]:
+    def _terms(self, said: Statement) -> list[Word]:
         """Return the discounts and charges in a unit, as words that a rule must have."""
         given = _GIVEN.search(said.stated)
         found = [Word(given[0], frozenset({"gift"}), known=True)] if given else []
-        off = any(word.names & MONEY_OFF for word in words(said.rest))
         for claim in said.numbers:
             if claim.kind == "percent":
                 found.append(Word(claim.text, frozenset({"discount"}), known=True))
-            elif not off and self._charged(claim, said, before):
+            elif self._charged(claim, said) and not any(w.names & MONEY_OFF for w in said.words):
                 found.append(Word(claim.text, frozenset({"charge"}), known=True))
         return found
 
-    def _charged(self, claim: Claim, said: Statement, before: Clause | None) -> bool:
+    def _charged(self, claim: Claim, said: Statement) -> bool:
         return (
             claim.kind == "money"
             and role(said.text, claim) == "amount"
             and not self._support.is_fact(claim, said)
-            and self._support.in_texts(claim, said.text, before)
+            and self._support.in_texts(claim, said)
         )
 
     def _own(self, word: Word, said: Statement) -> bool:
         """Tell whether a word names the customer's own thing, as they called it."""
         at = said.rest.find(word.text)
         in_front = said.rest[max(0, at - 16) : at]
-        if word.known or word.text not in self._known.question or _ASCRIBED.search(in_front):
+        if word.known or word.text not in self._known.question.text or _ASCRIBED.search(in_front):
             return False
-        if any(word.text in rule.text for rule in self._known.rules()):
+        if any(word.text in rule.text for rule in self._known.texts.rules):
             return False  # What the shop has rules on is no name for something else.
         # "Mugs are ¥45": what the claim is made of.
         claimed = [claim.at for claim in (*said.numbers, *said.worded)]
