@@ -175,6 +175,25 @@ class ModelUnavailableError(GatewayError):
         return {"retry-after": "2"}
 
 
+class OverloadedError(GatewayError):
+    """The model has more to do than it can finish in time; nothing was asked of it."""
+
+    status = 503
+    type = "server_error"
+    default_code = "overloaded"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            f"Too many questions at the moment. Try again in {retry_after_s} s.",
+        )
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when enough will be finished."""
+        return {"retry-after": str(self.retry_after_s)}
+
+
 class TokenKeysAwayError(GatewayError):
     """A shop's public keys are away and there is no earlier copy: nobody can be recognised."""
 

@@ -5,6 +5,7 @@ not expect, so that a test cannot pass because a model was kind.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -48,6 +49,11 @@ class Seen:
         found: list[dict[str, Any]] = self.body["messages"]
         return found
 
+    @property
+    def contents(self) -> list[str]:
+        """What stands in them after the system's, without the passages before the question."""
+        return [str(m["content"]).rpartition("</context>\n")[2] for m in self.messages[1:]]
+
 
 class FakeModel:
     """The server's application and its knobs; change them between requests."""
@@ -61,6 +67,8 @@ class FakeModel:
         self.hung_up = 0
         self.chunks_sent = 0
         self.latency_s = 0.0
+        self.places: asyncio.Semaphore | None = None
+        """How many it works on at once; the others wait."""
         self.chunk_delay_s = 0.0
         self.chunk_chars = 3
         self.fail_first = 0
@@ -104,7 +112,7 @@ class FakeModel:
             work.cancel()
 
     async def _answer(self, seen: Seen, send: Send) -> None:
-        if self.latency_s:
+        async with self.places or contextlib.nullcontext():
             await asyncio.sleep(self.latency_s)
         if self.hang:
             await asyncio.sleep(3600)

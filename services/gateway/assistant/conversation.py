@@ -7,12 +7,18 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from services.gateway.assistant.answering import Answering
 from services.gateway.assistant.deadline import Deadline
 from services.gateway.assistant.language import language_of, only_declines
 from services.gateway.assistant.speech import Emit
-from services.gateway.assistant.turn import Assistant, Question
+from services.gateway.assistant.turn import Question
 from services.gateway.assistant.types import Answer, Message, Owner, StoredTurn
-from services.gateway.errors import DeadlineError, MemoryAwayError, MemoryUnavailableError
+from services.gateway.errors import (
+    DeadlineError,
+    MemoryAwayError,
+    MemoryUnavailableError,
+    OverloadedError,
+)
 from services.gateway.handoff.lines import line
 from services.gateway.handoff.takeover import Party, Takeover
 from services.gateway.handoff.tickets import Priority, Reason
@@ -65,7 +71,7 @@ class Conversation:
     """Answers requests with memory, or passes them on to the person who has the conversation.
 
     Args:
-        assistant: answers one question.
+        answering: answers one question.
         sessions: remembers.
         limiter: counts the tokens of a customer's day.
         rails: judge what customers say.
@@ -76,7 +82,7 @@ class Conversation:
 
     def __init__(
         self,
-        assistant: Assistant,
+        answering: Answering,
         sessions: SessionBook,
         limiter: Limiter,
         rails: InputRails,
@@ -84,7 +90,7 @@ class Conversation:
         masker: Masker,
         late_rail: LateRail | None = None,
     ) -> None:
-        self._assistant = assistant
+        self._answering = answering
         self._sessions = sessions
         self._limiter = limiter
         self._rails = rails
@@ -184,7 +190,12 @@ class Conversation:
         turns = turn.turns if turn is not None else []
         answer: Answer | None = None
         if verdict.action in {"pass", "offer"}:
-            answer, verdict = await self._watched(ask, turns, verdict, emit)
+            try:
+                answer, verdict = await self._watched(ask, turns, verdict, emit)
+            except OverloadedError:
+                if turn is None:
+                    raise  # Without a session there is nobody whom a person could answer.
+                answer = await self._too_busy(ask, turns, verdict, emit)
         if answer is None:
             if verdict.action in _TICKETS and ask.session_id is None:
                 return await self._in_new_session(ask, verdict, emit)
@@ -193,10 +204,20 @@ class Conversation:
             reason: Reason = "tool_outage" if "tools" in answer.degraded else "failed_twice"
             priority = self._priority(ask, turns, verdict)
             await self._hand_over(ask, turns, answer, reason, priority, emit)
-        elif verdict.action == "offer":
+        elif verdict.action == "offer" and answer.owner == "bot":
             await _say(answer, line(language_of(ask.text), "offer"), emit)
         answer.timings_ms["total"] = round(ask.deadline.elapsed_s() * 1000, 2)
         return Reply(answer, ask.session_id)
+
+    async def _too_busy(
+        self, ask: Ask, turns: list[StoredTurn], verdict: Verdict, emit: Emit | None
+    ) -> Answer:
+        """Pass a question that the model has no time for on to a person, and say so."""
+        answer = Answer(source="rail")
+        answer.degrade("model")
+        priority = self._priority(ask, turns, verdict)
+        await self._hand_over(ask, turns, answer, "overload", priority, emit)
+        return answer
 
     async def _by_rail(
         self, ask: Ask, turns: list[StoredTurn], verdict: Verdict, emit: Emit | None
@@ -260,7 +281,7 @@ class Conversation:
             affinity=f"{ask.shop.id}:{ask.session_id}" if ask.session_id else None,
             deadline=ask.deadline,
         )
-        answer = await self._assistant.answer(question, emit)
+        answer = await self._answering.answer(question, emit)
         usage = answer.usage
         await self._limiter.spend(ask.asker, usage.prompt_tokens + usage.completion_tokens)
         return answer

@@ -33,6 +33,8 @@ CONNECT_SHARE = 0.4
 """Most of the time left that one try may take: two fit, and the 503 comes before the deadline."""
 MAX_TOKENS = 256
 """Two sentences, or a few tool calls, fit many times over."""
+SHORT_TOKENS = 96
+"""Two short sentences, or a tool call: what an answer may take while much is waiting."""
 _UNSENT = dict.fromkeys(
     (
         *("User-Agent", "X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS"),
@@ -111,6 +113,7 @@ class ModelRequest:
     request_id: str
     affinity: str | None
     """The session, which the router keeps on one node."""
+    max_tokens: int = MAX_TOKENS
     said: str = ""
     """What was said of the answer before its node was lost: the reply goes on from there."""
 
@@ -240,7 +243,7 @@ def _body(model: str, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         "model": model,
         "messages": messages,
         "temperature": 0,
-        "max_tokens": MAX_TOKENS,
+        "max_tokens": request.max_tokens,
     }
     if request.tools:
         body["tools"] = request.tools

@@ -19,6 +19,8 @@ from services.gateway.assistant.grounding.conversation import add_result, eviden
 from services.gateway.assistant.grounding.evidence import Evidence
 from services.gateway.assistant.language import ask_again, cant_confirm, language_of, only_declines
 from services.gateway.assistant.model import (
+    MAX_TOKENS,
+    SHORT_TOKENS,
     BrokenOffError,
     ModelCall,
     ModelClient,
@@ -73,6 +75,8 @@ class Question:
     deadline: Deadline
     passages: tuple[Passage, ...] = ()
     """What the shop's documents say about it."""
+    short: bool = False
+    """Whether the answer is to be short, because much is waiting."""
     private: Callable[[], Awaitable[None]] = _nobody
     """Is told as soon as something is looked up that is only this customer's business."""
 
@@ -161,6 +165,8 @@ class Assistant:
         )
         if not self._tools.catalogue.names:
             state.answer.degrade("tools")
+        if question.short:
+            state.answer.degrade("length")
         complete = await self._founded(state) and bool(state.speech.text.strip())
         if not complete:
             # Said through the same speech, so that streams and plain answers agree.
@@ -254,6 +260,7 @@ class Assistant:
             use_tools=use_tools,
             request_id=question.request_id,
             affinity=question.affinity,
+            max_tokens=SHORT_TOKENS if question.short else MAX_TOKENS,
         )
         started = time.monotonic()
         call = ModelCall()

@@ -88,7 +88,8 @@ class Takeover:
         if hours is not None and closed:
             when = said(hours.next_opening(moment), moment, party.language)
             return line(party.language, "out_of_hours", when=when)
-        return line(party.language, "failed_twice" if reason == "failed_twice" else "opened")
+        own_line = reason in {"failed_twice", "overload"}
+        return line(party.language, reason if own_line else "opened")
 
     async def hear(
         self, party: Party, ticket_id: str, message: str, priority: Priority

@@ -34,7 +34,9 @@ TICKET_TTL_S = HELD_TTL_S
 """A ticket is forgotten this long after the last thing that happened to it."""
 
 Priority = Literal["urgent", "high", "normal"]
-Reason = Literal["customer_asked", "keyword", "anger", "failed_twice", "rail", "tool_outage"]
+Reason = Literal[
+    "customer_asked", "keyword", "anger", "failed_twice", "rail", "tool_outage", "overload"
+]
 Verb = Literal["claim", "reply", "note", "release", "resolve"]
 Who = Literal["customer", "assistant", "agent", "note"]
 

@@ -106,12 +106,18 @@ def test_the_prompt_is_as_agreed(client: Client, model: FakeModel) -> None:
             "content": (
                 "You are a shop's assistant. Answer in the customer's language, in at most two "
                 "sentences.\nCall tools for facts about orders and products. State only facts "
-                "found in tool results, passages or the policies below, numbers copied exactly; "
-                "for anything else say you can't confirm it.\nShop: 小二数码. Tone: 亲切简洁.\n"
-                "Policies:\n- 签收后7天内可以无理由退货。\n- 满99元包邮。"
+                "found in tool results or in the passages given as context, numbers copied "
+                "exactly; for anything else say you can't confirm it.\n"
+                "Shop: 小二数码. Tone: 亲切简洁."
             ),
         },
-        {"role": "user", "content": "可以退货吗"},
+        {
+            "role": "user",
+            "content": (
+                "<context>\n[店铺政策] 签收后7天内可以无理由退货。\n[店铺政策] 满99元包邮。\n"
+                "</context>\n可以退货吗"
+            ),
+        },
     ]
     bare = [{"type": "function", "function": tool["function"]} for tool in CATALOGUE]
     assert seen["tools"] == bare
@@ -131,7 +137,8 @@ def test_the_clients_own_conversation_is_used_without_a_session(
     ]
     got = client.post({"model": "xiaoer", "messages": messages})
     assert got.status_code == 200
-    sent = [(m["role"], m["content"]) for m in model.seen[0].messages[1:]]
+    roles = [m["role"] for m in model.seen[0].messages[1:]]
+    sent = list(zip(roles, model.seen[0].contents, strict=True))
     assert sent == [
         ("user", "a\nb"),
         ("assistant", "c"),
@@ -174,7 +181,7 @@ def test_the_short_form_keeps_a_session(client: Client, model: FakeModel) -> Non
     assert first["reply"] == "One."
     second = client.post({"query": "again", "session_id": first["session_id"]}, "/chat").json()
     assert second == {"reply": "Two.", "session_id": first["session_id"]}
-    assert [m["content"] for m in model.seen[1].messages[1:]] == ["hello", "One.", "again"]
+    assert model.seen[1].contents == ["hello", "One.", "again"]
 
 
 def test_health_metrics_and_schema(client: Client, model: FakeModel) -> None:
