@@ -34,7 +34,9 @@ def test_what_the_model_has_no_time_for_goes_to_a_person_or_is_refused_at_once(
         sessions = [f"s{n}" if n % 2 else None for n in range(OFFERED)]
         found = list(pool.map(lambda session: ask(client, session), sessions))
         assert ask(client, "later")[0].json()["xiaoer"]["source"] == "model"
-    answered, tickets, refused = [], [], []
+    answered: list[float] = []
+    tickets: list[float] = []
+    refused: list[float] = []
     for session, (reply, seconds) in zip(sessions, found, strict=True):
         if reply.status_code == httpx2.codes.OK:
             xiaoer = reply.json()["xiaoer"]
