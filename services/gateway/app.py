@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import openai
+import redis.asyncio as aioredis
 from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import (
     HTTPException,
@@ -16,7 +18,12 @@ from litestar.exceptions import (
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 
+from services.gateway.answers.cache import AnswerCache
+from services.gateway.answers.catalogue import Catalogues
+from services.gateway.answers.epoch import Epochs
+from services.gateway.answers.flights import Flights
 from services.gateway.api import schemas
+from services.gateway.api.catalogue import catalogue_router
 from services.gateway.api.chat import chat_router
 from services.gateway.api.cors import Cors
 from services.gateway.api.customers import customers_router
@@ -29,12 +36,14 @@ from services.gateway.api.replies import error_body
 from services.gateway.api.requests import Limits as RequestLimits
 from services.gateway.api.sessions import sessions_router
 from services.gateway.api.tickets import tickets_router
+from services.gateway.assistant.answering import Answering, Sources
 from services.gateway.assistant.conversation import Conversation
 from services.gateway.assistant.model import ModelClient
 from services.gateway.assistant.prompt import Prompts
 from services.gateway.assistant.tools import ToolsClient
 from services.gateway.assistant.transport import ModelTransport
 from services.gateway.assistant.turn import Assistant
+from services.gateway.embedder import Embedder
 from services.gateway.errors import (
     BadRequestError,
     ClientGoneError,
@@ -50,6 +59,8 @@ from services.gateway.handoff.webhooks import WebhookSender, hooks_of, webhook_h
 from services.gateway.identity.directory import ShopDirectory
 from services.gateway.identity.jwks import KeySources
 from services.gateway.identity.tokens import Authenticator, ServiceTokens
+from services.gateway.knowledge.gaps import Gaps
+from services.gateway.knowledge.knowledge import Knowledge
 from services.gateway.limits.limiter import Limiter
 from services.gateway.safety.masking import Masker
 from services.gateway.safety.model_rail import ModelRail
@@ -67,6 +78,8 @@ MODEL_IDLE_S = 4.0
 TOOLS_POOL = httpx2.Limits(
     max_connections=200, max_keepalive_connections=100, keepalive_expiry=30.0
 )
+EMBEDDING_S = 5.0
+"""For what nobody waits for; a question waits less (`services.gateway.embedder`)."""
 CLIENT_GONE_STATUS = 499
 """nginx's number for a client that hung up; nobody receives it."""
 
@@ -100,14 +113,26 @@ def create_app(settings: Settings) -> Litestar:
     service_tokens = ServiceTokens(settings.service_token_secret)
     tools = ToolsClient(tools_http, service_tokens, settings.tool_timeout_s, log.warning)
     assistant = Assistant(model, tools, Prompts(), settings.tool_rounds, metrics)
+    masker = Masker()
+    epochs = Epochs(port)
 
+    def shop_ids() -> list[str]:
+        return [shop.id for shop in directory.shops]
+
+    catalogues = Catalogues(tools_http, service_tokens, epochs, shop_ids, log.warning)
+    answers = _answers(settings, redis, port, catalogues, metrics, log)
     authenticator, limiter = Authenticator(directory, key_sources), Limiter(port)
     tickets, feed = TicketBook(port, settings.session_ttl_s), EventFeed(redis, port, log.warning)
-    masker = Masker()
     takeover = Takeover(tickets, masker)
     rail, rail_closers = _model_rail(settings, metrics)
     conversation = Conversation(
-        assistant, sessions, limiter, InputRails(metrics), takeover, masker, rail
+        Answering(assistant, answers.sources, masker),
+        sessions,
+        limiter,
+        InputRails(metrics),
+        takeover,
+        masker,
+        rail,
     )
     desk = _desk(settings, authenticator, conversation, sessions, limiter, metrics, log)
     pings: dict[str, Ping] = {
@@ -121,18 +146,24 @@ def create_app(settings: Settings) -> Litestar:
             sessions_router(desk, tickets, feed),
             tickets_router(desk, tickets, feed),
             customers_router(desk, tickets, make_log("info")),
+            catalogue_router(
+                settings.service_token_secret,
+                lambda shop: shop in shop_ids(),
+                epochs.move,
+                catalogues.ask,
+            ),
             health_router(pings, metrics),
         ],
         _lifespan(
             work=(
                 *(tools.keep_learning, waiting.listen, sessions.keep_leases, directory.follow),
-                *(feed.listen, hooks.run),
-                lambda: keep_lapsing(tickets, lambda: [shop.id for shop in directory.shops]),
+                *(feed.listen, hooks.run, *answers.work),
+                lambda: keep_lapsing(tickets, shop_ids),
                 lambda: key_sources.keep_fresh(directory.jwks_places),
             ),
             closers=(
                 *(redis.aclose, openai_client.close, tools_http.aclose, key_sources.close),
-                *(hooks_http.aclose, *rail_closers),
+                *(hooks_http.aclose, *rail_closers, *answers.closers),
             ),
             log=log,
         ),
@@ -174,6 +205,42 @@ def _model_rail(
     client = _openai_client(settings.model_rail_url, settings.model_rail_api_key, timeout_s)
     rail = ModelRail(ModelClient(client, settings.model_rail_name), timeout_s, metrics)
     return rail, (client.close,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What answers come from beside the model, and what keeps that going."""
+
+    sources: Sources
+    work: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
+    closers: tuple[Callable[[], Awaitable[None]], ...]
+
+
+def _answers(
+    settings: Settings,
+    redis: aioredis.Redis,
+    port: RedisPort,
+    catalogues: Catalogues,
+    metrics: Metrics,
+    log: Any,
+) -> _Answers:
+    embedder = None
+    closers: tuple[Callable[[], Awaitable[None]], ...] = ()
+    if settings.embeddings_url:
+        client = _openai_client(settings.embeddings_url, settings.embeddings_api_key, EMBEDDING_S)
+        embedder = Embedder(client, settings.embeddings_model, log.warning)
+        closers = (client.close,)
+    flights = Flights(port, redis, log.warning)
+    model = settings.embeddings_model
+    sources = Sources(
+        AnswerCache(port, redis, catalogues, flights, model, log.warning, metrics.cache),
+        Knowledge(redis, embedder, log.warning),
+        Gaps(redis, embedder, log.warning),
+        embedder,
+        settings.knowledge_chars,
+    )
+    work = (flights.listen, flights.keep_leases, catalogues.keep_reading)
+    return _Answers(sources, work, closers)
 
 
 def _openai_client(url: str, api_key: str, timeout_s: float) -> openai.AsyncOpenAI:

@@ -58,6 +58,41 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeSettings:
+    """Whom the importer tells that a catalogue is new.
+
+    Attributes:
+        gateway_urls: of gateways that share one Redis, tried in order; none: nobody is told.
+        service_token_secret: HS256 key shared with the gateway; needed where one is named.
+
+    """
+
+    gateway_urls: tuple[str, ...] = ()
+    service_token_secret: str = field(default="", repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "NoticeSettings":
+        """Read GATEWAY_URL and SERVICE_TOKEN_SECRET; ConfigurationError if one is unusable."""
+        env = os.environ if environ is None else environ
+        urls = tuple(
+            url.strip().rstrip("/") for url in env.get("GATEWAY_URL", "").split(",") if url.strip()
+        )
+        for url in urls:
+            if not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", url):
+                raise ConfigurationError(
+                    "GATEWAY_URL must be one or more URLs such as http://127.0.0.1:8080, "
+                    f"separated by commas, and not {url[:80]!r}"
+                )
+        secret = env.get("SERVICE_TOKEN_SECRET", "")
+        if urls and len(secret.encode()) < _MIN_SECRET_BYTES:
+            raise ConfigurationError(
+                "SERVICE_TOKEN_SECRET must be the gateway's, at least 32 bytes, for the importer "
+                "to tell it of the import; without GATEWAY_URL nobody is told"
+            )
+        return cls(urls, secret)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the running service needs.
 

@@ -44,7 +44,13 @@ def _function(name: str, description: str, **properties: str) -> dict[str, Any]:
     if properties:
         parameters["required"] = list(properties)
     function = {"name": name, "description": description, "parameters": parameters}
-    note = {"access": "public", "effect": "read", "cache_ttl_s": 0, "fresh_for_s": 60}
+    public = name == "query_inventory"
+    note = {
+        "access": "public" if public else "customer",
+        "effect": "read",
+        "cache_ttl_s": 60 if public else 0,
+        "fresh_for_s": 60,
+    }
     return {"type": "function", "function": function, "xiaoer": note}
 
 
@@ -94,6 +100,8 @@ class FakeTools:
             "query_inventory": PRODUCT,
             "list_recent_orders": {"orders": [ORDER]},
         }
+        self.products: list[dict[str, Any]] | None = None
+        """What `GET /v1/catalogue` lists; None: there is no such address, and no answer cache."""
         self.running = 0
         self.most_running = 0
 
@@ -112,6 +120,10 @@ class FakeTools:
                 break
         if scope["path"] == "/v1/tools":
             await _json(send, self.status, CATALOGUE)
+            return
+        if scope["path"] == "/v1/catalogue":
+            listed = {"version": 1, "products": self.products or []}
+            await _json(send, 404 if self.products is None else 200, listed)
             return
         await self._call(scope, body, send)
 

@@ -71,6 +71,13 @@ class Metrics:
             "Answers given without something: memory or tools.",
             ("what",),
         )
+        self._cache = cache(
+            counter(
+                "xiaoer_gateway_answer_cache_total",
+                "Look-ups in the answer cache by how they ended: exact, similar, flight, miss, …",
+                ("outcome",),
+            ).labels
+        )
         self._takeovers = counter(
             "xiaoer_gateway_takeovers_total",
             "Streams whose node was lost and that another node went on with.",
@@ -91,6 +98,10 @@ class Metrics:
     def rail(self, name: str, action: str, language: str, seconds: float) -> None:
         """Count what a rail decided on one text, and how long it took."""
         self._rails.decided(name, action, language, seconds)
+
+    def cache(self, outcome: str) -> None:
+        """Count how a look-up in the answer cache ended."""
+        self._cache(outcome).inc()
 
     def takeover(self) -> None:
         """Count an answer that another node went on with."""

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from litestar import Litestar, Response, get, post
 from litestar.exceptions import HTTPException
+from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK
 
 from services.inference.embedder.models import EmbeddingModel
@@ -58,7 +59,7 @@ def create_app(model: EmbeddingModel) -> Litestar:
     worker = ThreadPoolExecutor(max_workers=cores, thread_name_prefix="embed")
 
     @post("/v1/embeddings", status_code=HTTP_200_OK)
-    async def embeddings(data: EmbeddingRequest) -> EmbeddingReply:
+    async def embeddings(data: JSONBody[EmbeddingRequest]) -> EmbeddingReply:
         texts = [data.input] if isinstance(data.input, str) else data.input
         if not texts or len(texts) > MOST_TEXTS:
             raise HTTPException(f"input must be 1 to {MOST_TEXTS} texts", status_code=400)

@@ -18,7 +18,11 @@ from services.tools.db.migrate import migrate
 from services.tools.errors import ImportFailed, ToolsError
 from services.tools.importer.files import ITEMS, MAX_PROBLEMS, ORDERS, PRODUCTS, FileKind
 from services.tools.importer.load import RefusedRows, Report, load
-from services.tools.settings import DatabaseSettings
+from services.tools.importer.notice import NotToldError, tell_gateway
+from services.tools.settings import DatabaseSettings, NoticeSettings
+
+NOT_TOLD = 3
+"""Exit code where the import is done but no gateway was told."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -67,11 +71,18 @@ async def run(options: argparse.Namespace, settings: DatabaseSettings, console: 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Import and say what happened; returns the exit code: 0 done, 1 nothing was kept."""
+    """Import and say what happened.
+
+    Returns:
+        The exit code: 0 done, 1 nothing was kept, 3 imported but no gateway could be told.
+
+    """
     options = parse(sys.argv[1:] if arguments is None else arguments)
     console = Console(stderr=True, highlight=False)
     started = time.perf_counter()
     try:
+        # Read first: what cannot be told of should not be begun.
+        notice = NoticeSettings.from_env()
         report = asyncio.run(run(options, DatabaseSettings.from_env(), console))
     except RefusedRows as exc:
         for problem in exc.problems:
@@ -92,6 +103,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"(catalogue version {report.version}).",
         soft_wrap=True,
     )
+    return _tell(notice, options.shop, console)
+
+
+def _tell(notice: NoticeSettings, shop: str, console: Console) -> int:
+    """Tell the gateway, and say so; return the exit code."""
+    try:
+        url = tell_gateway(notice, shop)
+    except NotToldError as exc:
+        console.print(
+            f"The import is done and stays, but no gateway could be told ({exc}): for up to half a "
+            "minute customers may be given answers made with the old catalogue. Check GATEWAY_URL "
+            "and that a gateway runs there, then import again: the same files change nothing else.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return NOT_TOLD
+    if url is not None:
+        console.print(f"Told the gateway at {url}: no older answer is given.", soft_wrap=True)
     return 0
 
 

@@ -38,7 +38,7 @@ def test_the_official_client_gets_a_plain_answer(official: openai.OpenAI, model:
         "source": "model",
         "tools": [],
         "cards": [],
-        "citations": [],
+        "citations": [{"document": "settings", "title": "Shop policies", "heading": ""}],
         "handoff": "bot",
         "degraded": [],
         "node": None,
@@ -196,7 +196,7 @@ def test_health_metrics_and_schema(client: Client, model: FakeModel) -> None:
         'source="model"} 1.0',
         'xiaoer_gateway_tool_calls_total{outcome="ok",tool="query_inventory"} 1.0',
         'xiaoer_gateway_tokens_total{kind="prompt"} 200.0',
-        'xiaoer_gateway_hop_seconds_count{hop="redis"} 3.0',
+        'xiaoer_gateway_hop_seconds_count{hop="model"} 2.0',
         "xiaoer_gateway_session_wait_seconds_count 1.0",
     ):
         assert line in metrics
