@@ -37,8 +37,9 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 def kept(store: redis.Redis) -> list[bytes]:
-    """Return what is kept of a conversation: all but the limits' counters."""
-    return [key for key in store.scan_iter() if b":rate:" not in key]
+    """Return what is kept of a conversation: all but limits and the shop's epoch."""
+    kept_otherwise = (b":rate:", b":answers:")
+    return [key for key in store.scan_iter() if not any(one in key for one in kept_otherwise)]
 
 
 def code(got: httpx2.Response) -> tuple[int, str]:
