@@ -43,7 +43,7 @@ class Settings:
     """What Chatwoot signs its webhooks with."""
     adapter_host: str = "127.0.0.1"
     """Address to listen on."""
-    adapter_port: int = 8083
+    adapter_port: int = 8085
     """Port to listen on."""
     timeout_s: float = 4.0
     """Seconds that one call may take; both senders give up waiting for us after five."""
@@ -73,7 +73,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         chatwoot_token=found["CHATWOOT_TOKEN"],
         chatwoot_webhook_secret=found["CHATWOOT_WEBHOOK_SECRET"],
         adapter_host=found.get("ADAPTER_HOST", "127.0.0.1"),
-        adapter_port=_whole(found, "ADAPTER_PORT", 8083),
+        adapter_port=_whole(found, "ADAPTER_PORT", 8085),
     )
 
 

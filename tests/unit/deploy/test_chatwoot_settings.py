@@ -18,7 +18,7 @@ ENV = {
 def test_defaults_and_no_secret_in_print() -> None:
     settings = load_settings(ENV)
     assert settings.chatwoot_url == "https://chatwoot.example"
-    assert (settings.xiaoer_url, settings.adapter_port) == ("http://127.0.0.1:8080", 8083)
+    assert (settings.xiaoer_url, settings.adapter_port) == ("http://127.0.0.1:8080", 8085)
     assert "secret" not in repr(settings).replace("_secret", "")
 
 
