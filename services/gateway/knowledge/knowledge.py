@@ -44,15 +44,22 @@ class Knowledge:
         client: of Redis.
         embedder: whose model made the questions' vectors; None: there is none.
         warn: called with an event name and fields when documents cannot be searched.
+        synonyms: whether what shops call things is looked for too; off to measure without.
     """
 
     def __init__(
-        self, client: aioredis.Redis, embedder: Vectors | None, warn: Callable[..., object]
+        self,
+        client: aioredis.Redis,
+        embedder: Vectors | None,
+        warn: Callable[..., object],
+        *,
+        synonyms: bool = True,
     ) -> None:
         self._client = client
         self._model = embedder.model if embedder else ""
         self._policies = Policies(embedder)
         self._warn = warn
+        self._synonyms = synonyms
         self._circuit = Circuit(_PAUSE_S)
         self._told: set[str] = set()
 
@@ -78,13 +85,15 @@ class Knowledge:
             policies: the shop's, in this language.
             budget_chars: most characters of all passages, headings included.
         """
-        chunks = await self._documents(shop, language, question, vector, today)
-        if vector is None and not chunks:
-            # A few shared words are no safe way to tell which policy is meant.
-            return passages((0.0, one) for one in candidates_of(language, policies))
+        chunks = await self._documents(shop, language, question, vector, today) or []
+        if chunks and not any(one.meaning for one in chunks):
+            vector = None  # the documents' are of another model
         rules = await self._policies.candidates(language, question, vector, policies)
         scale = scale_of(self._model, vectors=vector is not None)
-        chosen = best([*(chunks or ()), *rules], scale, budget_chars)
+        chosen = best([*chunks, *(rules or ())], scale, budget_chars)
+        if rules is None:
+            # A few shared words are no safe way to tell which policy is meant: all of them.
+            chosen += [(0.0, one) for one in candidates_of(language, policies)]
         chosen = _without_echoes(chosen)
         one = wide_page(question, language, chosen)
         if one is None or one.page == SETTINGS:
@@ -108,7 +117,8 @@ class Knowledge:
                     self._tell_foreign(shop, version)
                     vector = None
                 common = frozenset(version.common)
-                words = [word for word in asked_words(question, language) if word not in common]
+                asked = asked_words(question, language, synonyms=self._synonyms)
+                words = [word for word in asked if word not in common]
                 index = index_of(shop, version.id)
                 chunks = await candidates(self._client, index, language, words, vector, today)
         except (RedisError, OSError, TimeoutError, msgspec.MsgspecError) as exc:

@@ -25,7 +25,7 @@ class Policies:
     """Scores sentences; their vectors are kept per model and list of sentences.
 
     Args:
-        embedder: gives vectors; None: sentences match by words only.
+        embedder: gives vectors; None: there are none.
     """
 
     def __init__(self, embedder: Vectors | None) -> None:
@@ -38,8 +38,8 @@ class Policies:
         question: str,
         vector: bytes | None,
         policies: tuple[str, ...],
-    ) -> list[Candidate]:
-        """Return all policies with their scores for a question.
+    ) -> list[Candidate] | None:
+        """Return all policies with their scores for a question; None where there are no vectors.
 
         Args:
             language: of question and policies.
@@ -47,23 +47,26 @@ class Policies:
             vector: of the question; None: there is none.
             policies: complete sentences.
         """
+        known = None if vector is None else await self._known(policies)
+        if vector is None or known is None:
+            return None
         found = candidates_of(language, policies)
-        for one, score in zip(found, _by_words(language, question, policies), strict=True):
-            one.words = score
-        if vector is not None and policies:
-            numbers = np.frombuffer(vector, "<f4")
-            for one, known in zip(found, await self._known(policies), strict=False):
-                one.meaning = float(np.frombuffer(known, "<f4") @ numbers)
+        numbers = np.frombuffer(vector, "<f4")
+        scores = _by_words(language, question, policies)
+        for one, score, row in zip(found, scores, known, strict=True):
+            one.words, one.meaning = score, float(np.frombuffer(row, "<f4") @ numbers)
         return found
 
-    async def _known(self, policies: tuple[str, ...]) -> list[bytes]:
-        """Return the sentences' vectors; none while the embedder is away."""
+    async def _known(self, policies: tuple[str, ...]) -> list[bytes] | None:
+        """Return the sentences' vectors; None while the embedder is away."""
+        if not policies:
+            return []
         if policies not in self._vectors and self._embedder is not None:
             try:
                 self._vectors[policies] = await self._embedder.embed(policies, _TIMEOUT_S)
             except EmbedderAwayError:
-                return []
-        return self._vectors.get(policies, [])
+                return None
+        return self._vectors.get(policies)
 
 
 def candidates_of(language: Language, policies: Sequence[str]) -> list[Candidate]:

@@ -1,7 +1,8 @@
 """Which candidates answer a question, and the passages they make: pure functions.
 
-Weights and thresholds were set on the questions of even number in `tests/eval/knowledge`; the
-others say what they are worth (README, "Hot questions and documents").
+Weights and thresholds were set on the questions of even number in `tests/eval/knowledge`. How many
+passages are returned, and the synonyms of `words.yaml`, were chosen with all of them in sight, so
+that only questions written since say what these are worth.
 """
 
 import re

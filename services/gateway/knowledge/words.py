@@ -29,13 +29,14 @@ def words_of(text: str) -> list[str]:
     return _words(folded(text))
 
 
-def asked_words(question: str, language: Language) -> list[str]:
+def asked_words(question: str, language: Language, *, synonyms: bool = True) -> list[str]:
     """Return the words to look for: the question's, then what shops call the same things.
 
     Each once, at most `MOST_WORDS`.
     """
     plain = folded(question)
-    said = [called for pattern, called in _lists().synonyms[language] if pattern.search(plain)]
+    known = _lists().synonyms[language] if synonyms else ()
+    said = [called for pattern, called in known if pattern.search(plain)]
     return list(dict.fromkeys([*_words(plain), *_words(" ".join(said))]))[:MOST_WORDS]
 
 

@@ -5,9 +5,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from unittest import mock
 
-from services.gateway.knowledge import words
 from services.gateway.knowledge.knowledge import Knowledge
 from services.gateway.knowledge.loader import Loader
 from services.gateway.knowledge.types import Passage
@@ -77,9 +75,8 @@ async def measure(name: str, questions: list[Question]) -> Measured:
         started = time.perf_counter()
         vectors = [await embedder.question(question.text) for question in questions]
         measured.ms_per_vector = (time.perf_counter() - started) * 1000 / len(questions)
-        knowledge = Knowledge(redis, embedder, print)
 
-        async def ask() -> list[Asked]:
+        async def ask(knowledge: Knowledge) -> list[Asked]:
             asked = []
             for question, vector in zip(questions, vectors, strict=True):
                 before = time.perf_counter()
@@ -90,10 +87,11 @@ async def measure(name: str, questions: list[Question]) -> Measured:
                 asked.append(Asked(question, passages, ms))
             return asked
 
-        measured.asked = await ask()
-        lists = words._lists()
-        bare = words._Lists(lists.stop, {"zh": (), "en": ()})
-        with mock.patch.object(words, "_lists", return_value=bare):
-            measured.plain = await ask()
+        measured.asked = await ask(Knowledge(redis, embedder, _warn))
+        measured.plain = await ask(Knowledge(redis, embedder, _warn, synonyms=False))
         await redis.aclose()
     return measured
+
+
+def _warn(event: str, **fields: object) -> None:
+    print(event, fields)

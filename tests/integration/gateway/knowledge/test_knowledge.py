@@ -94,8 +94,11 @@ async def test_vectors_of_another_model_are_not_compared(
     knowledge = Knowledge(client, FakeEmbedder("another"), log)
     question = "who pays the return shipping"
     for _ in range(2):
-        found = await knowledge.find("demo", "en", question, vector_of("zzzz"), TODAY)
+        found = await knowledge.find(
+            "demo", "en", question, vector_of("zzzz"), TODAY, policies=POLICIES
+        )
         assert "buyer pays" in found[0].text
+        assert {passage.text for passage in found} >= set(POLICIES)
     assert log.events == ["knowledge_of_another_model"]
 
 

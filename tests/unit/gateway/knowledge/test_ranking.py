@@ -2,6 +2,7 @@ from services.gateway.knowledge.policies import Policies
 from services.gateway.knowledge.ranking import Scale, best, passages, wide_page, widened
 from services.gateway.knowledge.search import Candidate
 from services.gateway.knowledge.words import asked_words, words_of
+from tests.support.fake_embedder import FakeEmbedder, vector_of
 
 SCALE = Scale(words=0.02, least=0.3, gap=0.3)
 
@@ -70,7 +71,17 @@ def test_words_meet_in_spite_of_endings_and_colloquial_names() -> None:
     assert len(asked_words("".join(chr(0x4E00 + n) for n in range(500)), "zh")) == 40
 
 
-async def test_policies_are_scored_by_words_without_an_embedder() -> None:
+async def test_policies_are_scored_by_words_and_meaning() -> None:
     rules = ("Shipping is free for orders of ¥99 or more.", "We accept Alipay and bank cards.")
-    found = await Policies(None).candidates("en", "which cards do you accept", None, rules)
-    assert found[1].words > found[0].words == 0
+    question = "which cards do you accept"
+    embedder = FakeEmbedder()
+    policies = Policies(embedder)
+    for _ in range(2):
+        found = await policies.candidates("en", question, vector_of(question), rules)
+        assert found is not None
+        assert found[1].words > found[0].words == 0
+        assert found[1].meaning > found[0].meaning > 0
+    assert embedder.texts == list(rules)  # once
+    assert await policies.candidates("en", question, None, rules) is None
+    away = Policies(FakeEmbedder(fail_after=0))
+    assert await away.candidates("en", question, vector_of(question), rules) is None
