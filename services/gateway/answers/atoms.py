@@ -63,7 +63,7 @@ _ATOM = re.compile(
 )
 _A_NOT_A = re.compile(r"([\u4e00-\u9fff])[不没]\1")
 _ASKING_END = re.compile(
-    r"(?<=[\u4e00-\u9fff\d\w])[不没](?=(?:[亲呀啊呢哈嘛了]|谢谢|\s)*(?:[,.!?;~]|$))"
+    r"(?<=[\u4e00-\u9fff\d\w])(?:没有|[不没])(?=(?:[亲呀啊呢哈嘛了]|谢谢|\s)*(?:[,.!?;~]|$))"
 )
 _KEEP_END = re.compile(r"(?:还|从|并|也|都|就|绝|或)$")
 

@@ -16,7 +16,7 @@ from services.gateway.answers.lexicon import Lexicon, Rule, lexicon
 from services.gateway.answers.vocabulary import ProductWords, is_code
 from services.gateway.identity.shops import Language
 
-_BINDS_NEXT = frozenset({"not", "after", "before"})
+_BINDS_NEXT = frozenset({"not", "after", "before", "first"})
 _BINDS_LAST = {"after_last": "after", "before_last": "before"}
 _NOTHING = frozenset({"may", "it", "also", "deixis", "which", "want", "have"})
 """A denial or a condition is of what comes behind these."""
@@ -61,6 +61,8 @@ class _Item:
     """concept, word, number or product."""
     value: str
     at: int
+    loose: bool = False
+    """A single Han character that no word claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class Reading:
 
 def read(text: str, language: Language, products: ProductWords) -> Reading | None:
     """Return what a question asks; None where it does not stand on its own or names an order."""
-    if len(text) > MOST_CHARS:
-        return None
+    if len(text) > MOST_CHARS or "[" in text:
+        return None  # In brackets stands what was masked: somebody's own business.
     atoms = atoms_of(text)
     if not atoms.words or _names_an_order(atoms, products):
         return None
@@ -96,7 +98,7 @@ def _complete(
 ) -> Signature | None:
     concepts = {item.value for item in items if item.kind == "concept"}
     runs = _runs(atoms, [item for item in items if item.kind == "product"], products)
-    said = [products.identity(run) for run in runs]
+    said = _said(runs, products)
     words = [item.value for item in items if item.kind == "word"]
     numbers = [item.value for item in items if item.kind == "number"]
     pointing = concepts & {"it", "also", "deixis"}
@@ -105,7 +107,8 @@ def _complete(
     concepts = _ruled(concepts, lex.rules)
     if not _stands(text, atoms, items, pointing, concepts | raw, said, lex, language):
         return None
-    if said and concepts - lex.soft <= {"have", "order"} and "have" in concepts and not words:
+    only_have = "have" in concepts and concepts - lex.soft <= {"have", "order"} and not words
+    if only_have and said and all(one.startswith("#") or len(said) == 1 for one in said):
         concepts = {"stock"}
     if ("want" in concepts and concepts & lex.asking) or "may" in concepts:
         concepts.discard("want")
@@ -113,7 +116,8 @@ def _complete(
         said = sorted(set(said))
     concepts -= lex.soft
     concepts.discard("have")
-    if not (concepts or words or numbers):
+    inside = len(said) > 1 and any(one[0] != "#" for one in said)
+    if not (concepts or words or numbers or inside):
         return None
     if concepts <= lex.about_products and not said and not words:
         return None
@@ -242,7 +246,7 @@ def _unknown(
         found = lex.concepts.get(right)
         if found is not None:
             return _Item("concept", found[0] if found else "", at)
-    return _Item("word", _stem(word), at)
+    return _Item("word", _stem(word), at, loose=not word.isascii())
 
 
 def _stem(word: str) -> str:
@@ -264,8 +268,9 @@ def _joined(items: list[_Item]) -> list[_Item]:
             last
             and last.kind == item.kind == "word"
             and last.at + len(last.value) == item.at
-            and not last.value.isascii()
             and not item.value.isascii()
+            and len(item.value) == 1
+            and last.loose
         ):
             last.value += item.value
         else:
@@ -321,6 +326,15 @@ def _runs(atoms: Atoms, items: Sequence[_Item], products: ProductWords) -> list[
         han = sum("\u3400" <= char <= "\u9fff" for char in item.value)
         end = item.at + (han or 1)
     return runs
+
+
+def _said(runs: Sequence[Sequence[str]], products: ProductWords) -> list[str]:
+    """Return what each mention means; of one product, the first: "does the 27-inch one have 4K"."""
+    said: list[str] = []
+    for run in runs:
+        meant = products.identity(run)
+        said.append("+".join(sorted(set(run))) if meant in said and meant[0] == "#" else meant)
+    return said
 
 
 def _ruled(concepts: set[str], rules: Sequence[Rule]) -> set[str]:

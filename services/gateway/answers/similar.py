@@ -12,19 +12,19 @@ from typing import Any, cast
 import msgspec
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
-from redisvl.exceptions import RedisVLError
-from redisvl.index import AsyncSearchIndex
-from redisvl.query import VectorQuery
-from redisvl.query.filter import Tag
-from redisvl.schema import IndexSchema
+from redisvl.exceptions import RedisVLError  # type: ignore[import-untyped]
+from redisvl.index import AsyncSearchIndex  # type: ignore[import-untyped]
+from redisvl.query import VectorQuery  # type: ignore[import-untyped]
+from redisvl.query.filter import Tag  # type: ignore[import-untyped]
+from redisvl.schema import IndexSchema  # type: ignore[import-untyped]
 
 from services.gateway.answers import scripts
 from services.gateway.answers.types import CachedAnswer
 from services.gateway.identity.shops import Language
 
 THRESHOLDS: dict[str, dict[Language, float]] = {
-    "use-multilingual-3": {"zh": 0.35, "en": 0.35},
-    "multilingual-e5-small-q4": {"zh": 0.80, "en": 0.80},
+    "use-multilingual-3": {"zh": 0.40, "en": 0.30},
+    "multilingual-e5-small-q4": {"zh": 0.85, "en": 0.85},
 }
 """Least cosine by model and language; `python -m tests.eval.cache --sweep` shows why these."""
 STRICT = 0.95

@@ -81,7 +81,9 @@ class Answering:
             fresh=not question.history and len(question.conversation) == 1,
             vector=vector,
         )
-        found = await self._sources.answers.open(asked, question.deadline.remaining_s())
+        # Who waits for another's answer in vain must have time for one of their own.
+        waits_s = question.deadline.remaining_s() / 2
+        found = await self._sources.answers.open(asked, waits_s)
         if isinstance(found, CachedAnswer):
             return await _again(found, emit)
         if found is None:

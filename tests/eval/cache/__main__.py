@@ -21,7 +21,7 @@ from tests.eval.cache.pairs import MODELS, Outcome, Pair, load_pairs, play
 from tests.support.redis_server import RedisServer
 
 LEAST_HIT_RATE = 0.70
-STEPS = tuple(step / 20 for step in range(0, 20))
+STEPS = tuple(step / 20 for step in range(20))
 
 
 def main() -> int:

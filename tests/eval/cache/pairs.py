@@ -108,6 +108,6 @@ async def _play(url: str, pair: Pair, model: EmbeddingModel) -> Outcome:
 def _asked(text: str, model: EmbeddingModel) -> Asked:
     async def vector() -> bytes:
         rows = await asyncio.to_thread(model.encode, [text])
-        return rows[0].tobytes()
+        return bytes(rows[0].tobytes())
 
     return Asked("demo", language_of(text), text, "profile", True, vector)

@@ -1,7 +1,6 @@
 """A Redis with the search module a module; emptied for each test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis

@@ -12,6 +12,7 @@ from services.gateway.answers.cache import Flight
 from services.gateway.answers.hot import hot_questions, tables
 from services.gateway.answers.types import CachedAnswer
 from services.gateway.assistant.types import StoredToolCall
+from services.gateway.sessions.redis_port import Script
 from tests.support.answers import FakeCatalogue, Replica, asked, replica
 from tests.support.redis_server import RedisServer
 
@@ -24,7 +25,7 @@ ANSWER = CachedAnswer("M1卖79.90元。", [CALL], [{"sku": "MS-M1-005"}], [{"tit
 
 def unit(*numbers: float) -> bytes:
     row = np.array([*numbers, *([0.0] * (8 - len(numbers)))], "<f4")
-    return (row / np.linalg.norm(row)).astype("<f4").tobytes()
+    return bytes((row / np.linalg.norm(row)).astype("<f4").tobytes())
 
 
 async def keep(here: Replica, text: str, answer: CachedAnswer = ANSWER, **how: Any) -> None:
@@ -64,7 +65,7 @@ async def test_other_words_need_likeness_too(url: str) -> None:
 
 
 @pytest.mark.parametrize("other", [{"shop": "second"}, {"profile": "q"}])
-async def test_nobody_elses_answer(url: str, other: dict[str, str]) -> None:
+async def test_nobody_elses_answer(url: str, other: dict[str, Any]) -> None:
     async with replica(url, shops=("demo", "second")) as here:
         await keep(here, PRICE, vector=unit(1))
         assert isinstance(await here.cache.open(asked(PRICE, vector=unit(1), **other), 1.0), Flight)
@@ -201,7 +202,7 @@ async def test_an_index_that_is_gone_is_made_again(url: str) -> None:
 
 
 async def test_entries_are_bounded(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = scripts.Script(scripts.KEEP.source.replace(f"- {scripts.MOST_ENTRIES}", "- 3"))
+    few = Script(scripts.KEEP.source.replace(f"- {scripts.MOST_ENTRIES}", "- 3"))
     monkeypatch.setattr(scripts, "KEEP", few)
     async with replica(url) as here:
         for days in range(2, 8):

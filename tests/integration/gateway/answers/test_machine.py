@@ -1,7 +1,6 @@
 """Random interleavings: no answer reaches a customer that is another's or from before a change."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -134,8 +133,8 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine_url(searching_redis: RedisServer) -> Iterator[str]:
-    yield searching_redis.url
+def machine_url(searching_redis: RedisServer) -> str:
+    return searching_redis.url
 
 
 def test_no_answer_is_anothers_or_old(machine_url: str) -> None:
