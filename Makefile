@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop token key shop import knowledge gaps rehearse hot fetch finetune test lint \
-	eval eval-cache load bench setup clean
+	eval eval-cache load bench manifests pin-digests dashboards prometheus setup clean
 MAKEFLAGS += --no-print-directory
 
 # The first that exists and is new enough; 3.11 first, since that is what we test with.
@@ -85,6 +85,19 @@ load: ## Locust against the running gateway: URL=…
 
 bench: ## what the gateway adds to a model call
 	@$(WITH) dev -- -m tests.load.bench $(ARGS)
+
+manifests: ## build and check every Kubernetes overlay and combination (ARGS=--quick)
+	@$(WITH) app -- -m deploy.manifests $(ARGS)
+
+pin-digests: ## ask the registries for the base images' digests
+	@$(WITH) app -- -m deploy.manifests pin-digests
+
+dashboards: ## write Grafana's dashboards anew from their code
+	@$(WITH) dev -- -m deploy.grafana
+
+prometheus: ## watch what `make run` started: http://127.0.0.1:9090 (needs prometheus installed)
+	@prometheus --config.file=deploy/prometheus/prometheus.yaml --storage.tsdb.path='$(DATA_DIR)/prometheus' \
+		--storage.tsdb.retention.time=40d --web.listen-address=127.0.0.1:9090
 
 setup: ## only install what `make run` needs
 	@$(WITH) $(RUNTIME)

@@ -36,6 +36,7 @@ from services.gateway.api.replies import error_body
 from services.gateway.api.requests import Limits as RequestLimits
 from services.gateway.api.sessions import sessions_router
 from services.gateway.api.tickets import tickets_router
+from services.gateway.api.watch import Watch
 from services.gateway.assistant.answering import Answering, Sources
 from services.gateway.assistant.conversation import Conversation
 from services.gateway.assistant.model import ModelClient
@@ -132,6 +133,7 @@ def create_app(settings: Settings) -> Litestar:
         InputRails(metrics),
         takeover,
         masker,
+        metrics,
         rail,
     )
     desk = _desk(settings, authenticator, conversation, sessions, limiter, metrics, log)
@@ -140,6 +142,7 @@ def create_app(settings: Settings) -> Litestar:
         "model": lambda: model.ping(1.5),
         "tools": tools.learn,
     }
+    watch = Watch(pings, redis, tickets, lambda: directory.shops, metrics)
     return _litestar(
         [
             chat_router(desk),
@@ -157,7 +160,7 @@ def create_app(settings: Settings) -> Litestar:
         _lifespan(
             work=(
                 *(tools.keep_learning, waiting.listen, sessions.keep_leases, directory.follow),
-                *(feed.listen, hooks.run, *answers.work),
+                *(feed.listen, hooks.run, watch.keep_looking, *answers.work),
                 lambda: keep_lapsing(tickets, shop_ids),
                 lambda: key_sources.keep_fresh(directory.jwks_places),
             ),

@@ -27,6 +27,7 @@ PORT_VARIABLES = (
     "ROUTER_METRICS_PORT",
     "NODE_PORT",
     "REDIS_PORT",
+    "EMBEDDER_PORT",
 )
 # Settings of whoever runs the tests must not reach the stack under test.
 _FOREIGN = (

@@ -39,7 +39,7 @@ def health_router(pings: dict[str, Ping], metrics: Metrics) -> Router:
     )
     async def ready() -> Response[dict[str, Any]]:
         """200 when Redis, model and tools answer, else 503; says of each how it is."""
-        found = await asyncio.gather(*(_state(ping) for ping in pings.values()))
+        found = await asyncio.gather(*(state_of(ping) for ping in pings.values()))
         states = dict(zip(pings, found, strict=True))
         is_ready = all(state["ok"] for state in found)
         return Response(
@@ -61,7 +61,7 @@ def health_router(pings: dict[str, Ping], metrics: Metrics) -> Router:
     return Router(path="/", route_handlers=[live, ready, show_metrics])
 
 
-async def _state(ping: Ping) -> dict[str, Any]:
+async def state_of(ping: Ping) -> dict[str, Any]:
     """Return how one dependency is: `ok`, `ms`, and `detail` when it is not well."""
     started = time.monotonic()
     detail = None

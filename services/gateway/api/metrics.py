@@ -6,7 +6,7 @@ texts never become labels.
 
 from functools import cache, partial
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -78,6 +78,18 @@ class Metrics:
                 ("outcome",),
             ).labels
         )
+        self._desk = _Desk(self.registry)
+        self._up = Gauge(
+            "xiaoer_gateway_dependency_up",
+            "Whether a dependency answered when last asked.",
+            ("dependency",),
+            registry=self.registry,
+        )
+        self._persistence = Gauge(
+            "xiaoer_gateway_redis_persistence_ok",
+            "Whether Redis keeps an append-only file and its last write worked.",
+            registry=self.registry,
+        )
         self._takeovers = counter(
             "xiaoer_gateway_takeovers_total",
             "Streams whose node was lost and that another node went on with.",
@@ -102,6 +114,27 @@ class Metrics:
     def cache(self, outcome: str) -> None:
         """Count how a look-up in the answer cache ended."""
         self._cache(outcome).inc()
+
+    def conversation(self, shop: str) -> None:
+        """Count a conversation's first message."""
+        self._desk.conversations.labels(shop).inc()
+
+    def handoff(self, shop: str, reason: str) -> None:
+        """Count a ticket."""
+        self._desk.handoffs.labels(shop, reason).inc()
+
+    def tickets(self, shop: str, waiting: int, oldest_s: float) -> None:
+        """Say how many tickets wait, and for how long the oldest has, in working hours."""
+        self._desk.waiting.labels(shop).set(waiting)
+        self._desk.oldest.labels(shop).set(oldest_s)
+
+    def dependency(self, name: str, *, up: bool) -> None:
+        """Say whether a dependency answers."""
+        self._up.labels(name).set(up)
+
+    def persistence(self, *, ok: bool) -> None:
+        """Say whether Redis keeps an append-only file and the last write of it worked."""
+        self._persistence.set(ok)
 
     def takeover(self) -> None:
         """Count an answer that another node went on with."""
@@ -136,6 +169,36 @@ class Metrics:
     def page(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+class _Desk:
+    """Conversations, and what of them comes to people."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.conversations = Counter(
+            "xiaoer_gateway_conversations_total",
+            "Conversations that began.",
+            ("shop",),
+            registry=registry,
+        )
+        self.handoffs = Counter(
+            "xiaoer_gateway_handoffs_total",
+            "Tickets opened, by why.",
+            ("shop", "reason"),
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "xiaoer_gateway_tickets_waiting",
+            "Tickets that no agent has.",
+            ("shop",),
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "xiaoer_gateway_ticket_oldest_wait_seconds",
+            "For how long the oldest of them has waited, in working hours.",
+            ("shop",),
+            registry=registry,
+        )
 
 
 class _Rails:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from services.gateway.assistant.answering import Answering
 from services.gateway.assistant.deadline import Deadline
 from services.gateway.assistant.language import language_of, only_declines
+from services.gateway.assistant.observer import Observer
 from services.gateway.assistant.speech import Emit
 from services.gateway.assistant.turn import Question
 from services.gateway.assistant.types import Answer, Message, Owner, StoredTurn
@@ -77,6 +78,7 @@ class Conversation:
         rails: judge what customers say.
         takeover: hands conversations to people.
         masker: takes out of messages what no answer needs.
+        observer: is told of conversations and tickets.
         late_rail: judges beside the answer, where there is such a rail.
     """
 
@@ -88,6 +90,7 @@ class Conversation:
         rails: InputRails,
         takeover: Takeover,
         masker: Masker,
+        observer: Observer,
         late_rail: LateRail | None = None,
     ) -> None:
         self._answering = answering
@@ -96,6 +99,7 @@ class Conversation:
         self._rails = rails
         self._takeover = takeover
         self._masker = masker
+        self._observer = observer
         self._late_rail = late_rail
         self._held: OrderedDict[tuple[str, str], Owner] = OrderedDict()
 
@@ -123,6 +127,8 @@ class Conversation:
             StoredTurn(first.content, "") for first in ask.messages[:-1] if first.role == "user"
         ]
         verdict = self._judge(ask, turns)
+        if verdict.action not in _TICKETS and not turns:
+            self._observer.conversation(ask.shop.id)
         if verdict.action in _TICKETS:
             return await self._in_new_session(ask, verdict, emit)
         return await self._by_bot(ask, None, verdict, emit)
@@ -169,6 +175,8 @@ class Conversation:
     ) -> Reply:
         """Let whoever owns the conversation have the message."""
         verdict = verdict or self._judge(ask, turn.turns)
+        if not turn.turns:
+            self._observer.conversation(ask.shop.id)
         if turn.held_by != "bot":
             owner, told = await self._heard(ask, turn, self._priority(ask, turn.turns, verdict))
             if owner != "bot":
@@ -255,6 +263,7 @@ class Conversation:
             told = await self._takeover.open(ask.party(), turns, ask.text, reason, priority)
         except MemoryAwayError as exc:
             raise _no_ticket() from exc
+        self._observer.handoff(ask.shop.id, reason)
         answer.owner = "waiting"
         if ask.session_id is not None:
             self._note_owner(ask.shop.id, ask.session_id, "waiting")

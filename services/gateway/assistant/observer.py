@@ -12,6 +12,12 @@ class Observer(Protocol):
     def tool_call(self, tool: str, outcome: str) -> None:
         """Report one tool call; `tool` is a published name or `unknown`."""
 
+    def conversation(self, shop: str) -> None:
+        """Report a conversation's first message."""
+
+    def handoff(self, shop: str, reason: str) -> None:
+        """Report a ticket, and why it was opened."""
+
     def takeover(self) -> None:
         """Report that another node went on with an answer whose node was lost."""
 

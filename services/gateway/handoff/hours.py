@@ -41,13 +41,16 @@ class ServiceHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def open_at(self, moment: datetime) -> bool:
         """Tell whether agents are at work at a moment, which has a time zone."""
+        return self.opened_since(moment) is not None
+
+    def opened_since(self, moment: datetime) -> datetime | None:
+        """Return since when agents are at work at a moment; None while they are not."""
         here = moment.astimezone(ZoneInfo(self.timezone))
-        return any(
-            opening <= here < closing
-            for day in (here.date() - timedelta(days=1), here.date())
-            if WEEKDAYS[day.weekday()] in self.days
-            for opening, closing in [self._shift(datetime.combine(day, time(), here.tzinfo))]
-        )
+        for day in (here.date() - timedelta(days=1), here.date()):
+            opening, closing = self._shift(datetime.combine(day, time(), here.tzinfo))
+            if WEEKDAYS[day.weekday()] in self.days and opening <= here < closing:
+                return opening
+        return None
 
     def next_opening(self, moment: datetime) -> datetime:
         """Return when agents are back after a moment, in the shop's time zone."""

@@ -11,6 +11,8 @@ from litestar import Litestar, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from services.inference.embedder.models import EmbeddingModel
 
@@ -18,6 +20,8 @@ MOST_TEXTS = 256
 """In one request; the gateway's loader sends fewer."""
 MOST_CHARS = 20_000
 """In one text; longer ones are not what this is for."""
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
 class EmbeddingRequest(msgspec.Struct):
@@ -56,6 +60,16 @@ def create_app(model: EmbeddingModel) -> Litestar:
     """Return the application for a loaded model."""
     # A thread a core: loading documents keeps them all busy, and the loop stays free.
     cores = len(os.sched_getaffinity(0))
+    registry = CollectorRegistry()
+    texts_total = Counter(
+        "xiaoer_embedder_texts_total", "Texts that were given vectors.", registry=registry
+    )
+    seconds = Histogram(
+        "xiaoer_embedder_request_seconds",
+        "Time that a request took, waiting for a thread included.",
+        buckets=_SECONDS,
+        registry=registry,
+    )
     worker = ThreadPoolExecutor(max_workers=cores, thread_name_prefix="embed")
 
     @post("/v1/embeddings", status_code=HTTP_200_OK)
@@ -70,7 +84,9 @@ def create_app(model: EmbeddingModel) -> Litestar:
         if data.model not in {"", model.name}:
             raise HTTPException(f"this endpoint serves {model.name}", status_code=404)
         loop = asyncio.get_running_loop()
-        vectors = await loop.run_in_executor(worker, model.encode, texts)
+        with seconds.time():
+            vectors = await loop.run_in_executor(worker, model.encode, texts)
+        texts_total.inc(len(texts))
         base64_wanted = data.encoding_format == "base64"
         chars = sum(map(len, texts))
         return EmbeddingReply(
@@ -90,12 +106,16 @@ def create_app(model: EmbeddingModel) -> Litestar:
         entry = {"id": model.name, "object": "model", "owned_by": "xiaoer"}
         return {"object": "list", "data": [entry]}
 
+    @get("/metrics")
+    async def metrics() -> Response[bytes]:
+        return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
     @get("/health")
     async def health() -> Response[str]:
         return Response("ok", media_type="text/plain")
 
     return Litestar(
-        [embeddings, models, health],
+        [embeddings, models, metrics, health],
         exception_handlers={HTTPException: _error},
         on_shutdown=[lambda: worker.shutdown(wait=False)],
         openapi_config=None,

@@ -1,0 +1,1 @@
+"""Builds every Kubernetes overlay and component combination and checks what comes out."""
