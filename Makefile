@@ -73,9 +73,11 @@ test: ## every test, the end-to-end ones included (ARGS=… for pytest)
 lint: ## ruff, mypy --strict, import contracts, bandit, secrets, known vulnerabilities
 	@$(WITH) dev -- -m deploy.local.lint
 
-eval: ## golden dialogues against the running gateway (URL=… ARGS=…), then rails, grounding, handoff
+eval: ## golden dialogues against the running gateway (URL=… ARGS=…), then rails, lies, handoff, retrieval
 	@$(WITH) dev -- -m tests.eval --url '$(or $(URL),http://127.0.0.1:$(or $(GATEWAY_PORT),8080))' $(ARGS); \
-		golden=$$?; $(WITH) dev -- -m tests.eval.judged test && exit $$golden
+		golden=$$?; $(WITH) dev -- -m tests.eval.judged test; judged=$$?; \
+		$(WITH) dev -- -m tests.eval.knowledge test --model use-multilingual-3 && \
+		[ $$golden -eq 0 ] && exit $$judged
 
 eval-cache: ## which questions the answer cache takes for one: false hits and hit rates
 	@$(WITH) dev -- -m tests.eval.cache $(or $(ARGS),test)

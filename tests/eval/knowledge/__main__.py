@@ -1,4 +1,4 @@
-"""`python -m tests.eval.knowledge`: how often the right section is found, and how fast.
+"""`python -m tests.eval.knowledge [development|test]`: how often the right section is found, and how fast.
 
 `scale` in its place loads 100,000 synthetic chunks and measures that.
 """
@@ -21,7 +21,7 @@ WANTED = 0.95
 def main() -> int:
     """Run; returns 1 when the first embedder finds less than wanted."""
     parser = argparse.ArgumentParser(prog="python -m tests.eval.knowledge")
-    parser.add_argument("what", nargs="?", choices=("questions", "scale"), default="questions")
+    parser.add_argument("what", nargs="?", choices=("development", "test", "scale"), default="test")
     parser.add_argument("--model", action="append", choices=MODELS, help="default: both")
     parser.add_argument("--chunks", type=int, default=100_000, help="of `scale`")
     parser.add_argument("--misses", action="store_true", help="name the questions not found")
@@ -29,7 +29,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     if options.what == "scale":
         return scale.main(options.chunks, console)
-    asked = questions.load()
+    asked = questions.load(options.what)
     recalls = []
     for name in options.model or MODELS:
         measured = asyncio.run(measure(name, asked))
