@@ -128,6 +128,12 @@ class GatewayProcess:
         """The gateway's base URL."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Its process's id."""
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "services.gateway"], env=self._env, start_new_session=True
