@@ -134,9 +134,11 @@ def embeddings_url(settings: LocalSettings) -> str:
 
 def _documents_step(settings: LocalSettings, others: set[str]) -> list[Unit]:
     # Once, as the sample shop: what the user loaded since is not to be undone. A Redis of the
-    # user's own may have no search module, and is the user's to fill.
+    # user's own may have no search module, and is the user's to fill. The demonstration model loses
+    # its way among product pages; it answers from the policies in the settings.
     mark = settings.data_dir / "sample-documents-loaded"
-    if mark.exists() or settings.redis_url is not None or not _search_modules():
+    demo = settings.model_url is None and settings.profile == DEMO_PROFILE
+    if demo or mark.exists() or settings.redis_url is not None or not _search_modules():
         return []
     return [
         Unit(

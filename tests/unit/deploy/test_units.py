@@ -25,9 +25,8 @@ def plan(folder: Path, **variables: str) -> dict[str, Unit]:
 
 def test_the_first_start_imports_the_sample_and_assembles_the_model(tmp_path: Path) -> None:
     units = plan(tmp_path)
-    first = ["sample shop", "redis", "model", "node-1", "router", "embedder", "sample documents"]
+    first = ["sample shop", "redis", "model", "node-1", "router", "embedder"]
     assert list(units) == [*first, "tools", "gateway"]
-    assert units["sample documents"].after == ("redis", "embedder")
     assert units["node-1"].after == ("model",)
     assert units["tools"].after == ("sample shop",)
 
@@ -43,11 +42,14 @@ def test_the_sample_is_imported_once_per_database(tmp_path: Path) -> None:
 def test_the_sample_documents_are_loaded_once_and_into_no_redis_of_the_users(
     tmp_path: Path,
 ) -> None:
-    assert "sample documents" not in plan(tmp_path, REDIS_URL="redis://elsewhere")
-    mark = plan(tmp_path)["sample documents"].mark
-    assert mark is not None
-    mark.touch()
-    assert "sample documents" not in plan(tmp_path)
+    assert "sample documents" not in plan(tmp_path), "too many for the demonstration model"
+    elsewhere = {"MODEL_URL": "http://x/v1"}
+    assert "sample documents" not in plan(tmp_path, REDIS_URL="redis://elsewhere", **elsewhere)
+    step = plan(tmp_path, **elsewhere)["sample documents"]
+    assert step.after == ("redis", "embedder")
+    assert step.mark is not None
+    step.mark.touch()
+    assert "sample documents" not in plan(tmp_path, **elsewhere)
 
 
 def test_only_the_demonstration_model_gets_short_passages(tmp_path: Path) -> None:

@@ -17,6 +17,22 @@ _OF_AN_ORDER = re.compile(r"订单|这单|此单|该单|这笔|(?:your|the|this)
 _FIELDS = {"money": "price", "stock_count": "stock", "period": "warranty_months"}
 
 
+_EACH = re.compile(
+    r"算下来|平均|均价|每|合|[一1][只个瓶支包袋片粒颗罐盒条枚块斤](?!共|起)"
+    r"|\b(?:each|apiece|per|an?) ?|\bworks? out\b"
+)
+_SHORT = re.compile(r"[还就只]?差|\bshort of\b|\banother\b|\baway from\b")
+_IN_A_NAME = re.compile(r"\d+(?:\.\d+)?")
+"""How many pieces, or how much, a pack of that name has."""
+
+
+def _is_of_each(number: Decimal, product: Subject) -> bool:
+    """Tell whether an amount is what one of the pieces in a pack costs."""
+    sizes = decimals(n for name in product.values("product") for n in _IN_A_NAME.findall(name))
+    prices = decimals(product.values("price"))
+    return any(size > 1 and round(price / size, 2) == number for price in prices for size in sizes)
+
+
 @dataclass(frozen=True, slots=True)
 class Sums:
     """What may be counted together."""
@@ -43,9 +59,14 @@ class Sums:
             return False
         number, money = claim.numbers[0], claim.kind == "money"
         products = self.products[:_MOST_SUBJECTS]
+        if money and _EACH.search(text) and any(_is_of_each(number, s) for s in products):
+            return True
         values = [value for s in products for value in sorted(decimals(s.values(field)))[:1]]
         if lexicon().difference.search(text) and number in self._gaps(values, money=money) - {0}:
             return True
+        if money and _SHORT.search(text):
+            totals = self._totals(values)
+            return number in {fee - total for fee in self.fees for total in totals}
         if field == "warranty_months":
             return (
                 bool(lexicon().total.search(text)) and number - values[0] in self.fees

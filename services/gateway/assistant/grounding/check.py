@@ -9,7 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from services.gateway.assistant.grounding import comparison, foretelling, orders, statement
+from services.gateway.assistant.grounding import (
+    choices,
+    comparison,
+    foretelling,
+    orders,
+    statement,
+)
 from services.gateway.assistant.grounding.deal import Deal
 from services.gateway.assistant.grounding.evidence import Evidence, Subject
 from services.gateway.assistant.grounding.fault import Fault
@@ -101,6 +107,8 @@ class Grounding:
         """Give what is wrong with a unit as a whole, by kind: the words, or nothing."""
         scope = said.scope
         yield "comparison", comparison.wrong(said.stated, scope.mentions, self._focus, scope.known)
+        yield "comparison", comparison.wrong_ratio(said.stated, scope.mentions, self._focus)
+        yield "comparison", choices.falsely_only(said.whole, self._evidence.candidates)
         yield "identifier", _other_order(said)
         yield "quantity", orders.denied(said, self._evidence)
         if not said.stated.strip(_SILENT):
@@ -111,6 +119,8 @@ class Grounding:
 
 def _other_order(said: Statement) -> str:
     """Return an order of which a unit says that it has what is in another."""
+    if not said.scope.mentions:
+        return ""
     cuts = [cut.start() for cut in _CUT.finditer(said.text)]
     for start, end in zip([0, *cuts], [*cuts, len(said.text)], strict=True):
         mentions = [m for m in said.scope.mentions if start <= m.at < end]

@@ -23,7 +23,7 @@ Kind = Literal[
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _CURRENCY_BEFORE = r"(?:[¥$€£]|rmb|cny|usd|eur|gbp)"
 _CURRENCY_AFTER = (
-    r"(?:元|块钱?|圆|人民币|美元|欧元|英镑|rmb\b|cny\b|yuan\b|usd\b|dollars?\b|bucks\b|euros?\b"
+    r"(?:元|块钱|块(?!\0)|圆|人民币|美元|欧元|英镑|rmb\b|cny\b|yuan\b|usd\b|dollars?\b|bucks\b|euros?\b"
     r"|pounds?\b|gbp\b|eur\b|美金|澳元|加元|港币|港元|日元|aud\b|cad\b|hkd\b|jpy\b|yen\b"
     r"|(?:us|australian|canadian|hong kong)\s+dollars?\b)"
 )
@@ -54,54 +54,81 @@ _STOCK_WORD = (
     r"(?:(?:库存|剩余?|还剩|仅剩|stock)(?:\s*(?:为|是|有|还有|is|of|:))*"
     r"|(?:我们|店里|仓库|现|还|尚)有|\bwe(?:\s+still)?\s+have|\bwe've\s+got)"
 )
-_NO_ORDERS = r"(?!\d*\s*(?:个|笔|单)?\s*(?:recent\s+)?(?:订单|orders?))"
+_NO_ORDERS = r"(?!\d*\s*[笔单](?!元))(?!\d*\s*(?:个|笔|单)?\s*(?:recent\s+)?(?:订单|orders?))"
 _IN_STOCK = r"(?:in stock|left|available|remaining|on hand|的?(?:库存|现货|存货))"
 
 _HALF = r"(?:(?P<pm>下午|晚上|晚|傍晚|夜里)|上午|早上|凌晨|中午)"
 
-# In this order: what an earlier pattern took, a later one does not see.
-_SOURCES: tuple[tuple[Kind, str], ...] = (
-    ("date", r"(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})(?!\d)[日号]?"),
-    ("date", r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"),
-    ("date", r"(?<![\d/.])(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})(?!\d)"),
-    ("date", r"每个?月\s*(?P<d>\d{1,2})[日号]"),
-    ("date", rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+(?P<y>\d{{4}}))?"),
-    ("date", rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+(?P<y>\d{{4}}))?"),
-    ("clock", r"(?<!\d)(?P<h>\d{1,2})(?:[:.](?P<min>\d{2}))?\s*(?:(?P<pm>p)|a)\.?m\b\.?"),
+_MONTHLY = ("月",)
+_MERIDIEM = ("am", "pm", "a.m", "p.m")
+_MONEY_BEFORE = ("¥", "$", "€", "£", "rmb", "cny", "usd", "eur", "gbp")
+_MONEY_BEHIND = (
+    "元", "块", "圆", "币", "磅", "金", "rmb", "cny", "yuan", "usd", "dollar", "bucks", "euro",
+    "pound", "gbp", "eur", "aud", "cad", "hkd", "jpy", "yen",
+)  # fmt: skip
+_REMAINING = ("剩", "最后")
+_HAVE = ("库存", "剩", "stock", "有", "have", "got")
+
+# In this order: what an earlier pattern took, a later one does not see. With each, what a text
+# must hold one of: most sentences need few of the patterns.
+_SOURCES: tuple[tuple[Kind, tuple[str, ...], str], ...] = (
+    (
+        "date",
+        ("-", "/", ".", "年"),
+        r"(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})(?!\d)[日号]?",
+    ),
+    ("date", _MONTHLY, r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})[日号]"),
+    ("date", ("/",), r"(?<![\d/.])(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})(?!\d)"),
+    ("date", _MONTHLY, r"每个?月的?\s*(?P<d>\d{1,2})[日号]"),
+    ("date", _MONTHS, rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+(?P<y>\d{{4}}))?"),
+    ("date", _MONTHS, rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+(?P<y>\d{{4}}))?"),
     (
         "clock",
+        _MERIDIEM,
+        r"(?<!\d)(?P<h>\d{1,2})(?:[:.](?P<min>\d{2}))?\s*(?:(?P<pm>p)|a)\.?m\b\.?",
+    ),
+    (
+        "clock",
+        ("in the ",),
         r"(?<!\d)(?P<h>\d{1,2})(?::(?P<min>\d{2}))?\s+in the (?:(?P<pm>afternoon|evening)|morning)",
     ),
     (
         "clock",
+        ("点", "时"),
         rf"{_HALF}?\s*(?<!\d)(?P<h>\d{{1,2}})[点时](?:(?P<min>\d{{1,2}})分?|(?P<half>半)|整)?(?!\d)",
     ),
-    ("clock", rf"{_HALF}?\s*(?<!\d)(?P<h>\d{{1,2}}):(?P<min>\d{{2}})(?::\d{{2}})?"),
-    ("identifier", r"(?<![a-z0-9])(?=[a-z0-9-]*\d{5})[a-z0-9]+(?:-[a-z0-9]+)*"),
+    ("clock", (":",), rf"{_HALF}?\s*(?<!\d)(?P<h>\d{{1,2}}):(?P<min>\d{{2}})(?::\d{{2}})?"),
+    ("identifier", (), r"(?<![a-z0-9])(?=[a-z0-9-]*\d{5})[a-z0-9]+(?:-[a-z0-9]+)*"),
     # GH0099, R-2201: short ones have letters.
     (
         "identifier",
+        (),
         r"(?<![a-z0-9])(?!(?:usd|cny|rmb|eur|gbp)\d)[a-z]{1,4}-?\d{3,}(?:-[a-z0-9]+)*(?![a-z0-9]|\s*(?:元|块|yuan|rmb|usd|cny))",
     ),
-    ("money", rf"{_CURRENCY_BEFORE}\s*{_N}(?:{_TO}{_CURRENCY_BEFORE}?\s*{_N2})?"),
-    ("money", rf"{_N}(?:{_TO}{_N2})?\s*{_CURRENCY_AFTER}"),
-    ("percent", r"(?P<half>半价|对折|\bhalf[- ]pric(?:e|ed)\b|\bhalf off\b)"),
-    ("percent", rf"{_N}\s*(?:%|percent|per cent|(?P<rest>折))"),
-    ("period", rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
-    ("measure", rf"{_N}(?:{_TO}{_N2})?\s*-?(?P<measure>{_MEASURE})"),
-    ("quantity", rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
-    ("stock_count", rf"{_N}\s*{_COUNT_UNIT}?\s*{_IN_STOCK}"),
+    ("money", _MONEY_BEFORE, rf"{_CURRENCY_BEFORE}\s*{_N}(?:{_TO}{_CURRENCY_BEFORE}?\s*{_N2})?"),
+    ("money", _MONEY_BEHIND, rf"{_N}(?:{_TO}{_N2})?\s*{_CURRENCY_AFTER}"),
+    ("percent", ("价", "折", "half"), r"(?P<half>半价|对折|\bhalf[- ]pric(?:e|ed)\b|\bhalf off\b)"),
+    ("percent", ("%", "percent", "per cent", "折"), rf"{_N}\s*(?:%|percent|per cent|(?P<rest>折))"),
+    ("period", (), rf"{_N}(?:{_TO}{_N2})?[\s-]*(?P<unit>{_PERIOD_UNIT})"),
+    ("measure", (), rf"{_N}(?:{_TO}{_N2})?\s*-?(?P<measure>{_MEASURE})"),
+    ("quantity", ("×", "x"), rf"(?:×|\bx)\s*{_N}\b|{_N2}\s*(?:×|x\b)"),
+    ("stock_count", (), rf"{_N}\s*{_COUNT_UNIT}?\s*(?:(?:of (?:the|these) )?\0+s?\s+)?{_IN_STOCK}"),
     (
         "stock_count",
+        _REMAINING,
         rf"(?:只剩|仅剩|就剩|剩下?|最后)(?:下|了|最后|这)*\s*{_N}\s*{_COUNT_UNIT}(?<!次)(?<!步)(?!订单|券)",
     ),
-    ("stock_count", r"\b(?P<last>(?:the|our) (?:very )?last (?:one\b|unit\b|piece\b|pair\b|\0))"),
-    ("stock_count", rf"{_STOCK_WORD}\s*{_N}{_NO_ORDERS}"),
-    ("quantity", rf"{_N}\s*{_COUNT_UNIT}"),
-    ("number", _N),
+    (
+        "stock_count",
+        ("last",),
+        r"\b(?P<last>(?:the|our) (?:very )?last (?:one\b|unit\b|piece\b|pair\b|\0))",
+    ),
+    ("stock_count", _HAVE, rf"{_STOCK_WORD}\s*{_N}{_NO_ORDERS}"),
+    ("quantity", (), rf"{_N}\s*{_COUNT_UNIT}"),
+    ("number", (), _N),
 )
 # ASCII: between a Han character and a Latin letter there is a word's boundary.
-_PATTERNS = tuple((kind, re.compile(source, re.ASCII)) for kind, source in _SOURCES)
+_PATTERNS = tuple((kind, needs, re.compile(source, re.ASCII)) for kind, needs, source in _SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +155,25 @@ def load() -> None:
 _HINT = re.compile(r"\d|半价|对折|\bhalf\b|\blast\b", re.ASCII)
 
 
+def may_have_numbers(text: str) -> bool:
+    """Tell, at little cost, whether a text may hold numeric claims."""
+    return bool(_HINT.search(text))
+
+
+def _has_one(text: str, some: tuple[str, ...]) -> bool:
+    for word in some:  # noqa: SIM110 - half the cost of any() over a generator
+        if word in text:
+            return True
+    return False
+
+
 def numeric_claims(text: str) -> Iterator[Claim]:
     """Give the claims that hold digits; each digit belongs to one."""
-    if not _HINT.search(text):
+    if not may_have_numbers(text):
         return
-    for kind, pattern in _PATTERNS:
+    for kind, needs, pattern in _PATTERNS:
+        if needs and not _has_one(text, needs):
+            continue
         claims = [_numeric(kind, found) for found in pattern.finditer(text) if found[0].strip()]
         if claims:
             yield from claims
@@ -231,7 +272,8 @@ def _stock(text: str, words: Lexicon) -> Iterator[Claim]:
     gone = list(words.stock["gone"].finditer(text))
     for found in gone:
         what = "there" if _negated(text, found.start(), words) else "gone"
-        if not words.condition_before.search(_clause_before(text, found.start(), 40)):
+        silent = _NO_GOODS.search(text, max(0, found.start() - 40), found.start())
+        if not (silent or words.condition_before.search(_clause_before(text, found.start(), 40))):
             yield Claim("stock", found.start(), found[0], what=what)
     for what in ("plenty", "few"):
         for found in words.stock[what].finditer(text):
@@ -274,7 +316,8 @@ def _states(text: str, words: Lexicon) -> Iterator[Claim]:
         negated = _negated(text, start, words)
         if taken[start] or (only_denied and not negated):
             continue
-        if negated and weekdays.read(_clause_before(text, start, 12)):
+        day = _clause_before(text, start, 12)
+        if negated and (weekdays.read(day) or _HOLIDAY.search(day)):
             continue  # "Nothing is sent on Sundays."
         taken[start : start - length] = [True] * -length
         before = _clause_before(text, start, 40)
@@ -285,6 +328,7 @@ def _states(text: str, words: Lexicon) -> Iterator[Claim]:
             yield Claim("state", start, text[start : start - length], what=name, negated=negated)
 
 
+_HOLIDAY = re.compile(r"假日|假期|春节|国庆|\bholidays?\b")
 _NAME = re.compile("\0+")
 
 
@@ -300,7 +344,7 @@ def _negated(text: str, start: int, words: Lexicon) -> bool:
 
 
 _NO_GOODS = re.compile(
-    r"\b(?:numbers?|info|information|details?|agents?|support|team|staff|service|updates?|assembly"
+    r"\b(?:pick-?up|collection|workshops?|numbers?|info|information|details?|agents?|support|team|staff|service|updates?|assembly"
     r"|installation|returns?|refunds?|exchanges?|invoices?|delivery|shipping|data|discounts?)\b[^.,;\0]*$",
     re.ASCII,
 )

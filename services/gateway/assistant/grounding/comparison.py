@@ -1,9 +1,11 @@
 """What an answer compares: prices, stock, warranties, dates of what tools found."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from services.gateway.assistant.grounding.claims import Claim
 from services.gateway.assistant.grounding.evidence import Subject
 from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.names import Mention
@@ -12,6 +14,7 @@ _FIELDS = {
     "price": ("product", ("price",)), "stock": ("product", ("stock",)),
     "warranty": ("product", ("warranty_months",)), "date": ("order", ("placed_at", "updated_at")),
 }  # fmt: skip
+_TWO = 2
 _SAME_OF = (
     ("price", ("价", "钱", "pric", "cost", "¥", "yuan")),
     ("warranty", ("保", "warrant", "guarantee")), ("stock", ("库存", "stock")),
@@ -45,6 +48,46 @@ def wrong(
         if not any(_holds(one, other, field, less=less) for one, other in sides):
             return found[0]
     return ""
+
+
+_RATIO = re.compile(
+    r"(?P<twice>\btwice\b|\bdouble\b|(?:2|两|双)倍|翻倍)|(?P<half>\bhalf\b|[一1]半)"
+    r"|(?P<n>\d+)\s*(?:倍|times\b)"
+)
+_OF_FIELD = (
+    ("price", re.compile(r"价|贵|便宜|钱|\bpric|\bcost|\bexpensive|\bdear|\bcheap")),
+    ("warranty", re.compile(r"保|warrant|guarant|\bcover|\blong\b")),
+    ("stock", re.compile(r"库存|存货|\bstock|\bmany\b|\bunits\b")),
+)
+
+
+def is_ratio(text: str, claim: Claim) -> bool:
+    """Tell whether a number says how many times as much one product has as another."""
+    ratio = _RATIO.search(text, max(0, claim.at - 1))
+    return ratio is not None and ratio.start() == claim.at and _field_of(text) is not None
+
+
+def wrong_ratio(text: str, mentions: Sequence[Mention], focus: Sequence[Subject]) -> str:
+    """Return how many times as much of something a product is wrongly said to have."""
+    found = _RATIO.search(text)
+    field = _field_of(text) if found else None
+    if found is None or field is None:
+        return ""
+    named = [m.subjects for m in mentions] or [(one,) for one in focus]
+    groups = [[s for s in some if s.kind == "product"] for some in named]
+    groups = [group for group in groups if group]
+    if len(groups) != _TWO:
+        return ""
+    one, other = (_value(group[0], field) for group in groups)
+    if one is None or other is None:
+        return found[0]
+    factor = Decimal(found["n"] or 2)
+    fits = one * factor == other if found["half"] else one == factor * other
+    return "" if fits else found[0]
+
+
+def _field_of(text: str) -> str | None:
+    return next((name for name, pattern in _OF_FIELD if pattern.search(text)), None)
 
 
 def _sides(

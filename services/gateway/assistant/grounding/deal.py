@@ -9,9 +9,10 @@ from services.gateway.assistant.grounding.evidence import Subject
 from services.gateway.assistant.grounding.facts import decimals
 from services.gateway.assistant.grounding.known import Known
 from services.gateway.assistant.grounding.lexicon import lexicon
-from services.gateway.assistant.grounding.rules import role
+from services.gateway.assistant.grounding.roles import role
 from services.gateway.assistant.grounding.statement import Statement
-from services.gateway.assistant.grounding.support import OF_ITEMS
+from services.gateway.assistant.grounding.supposing import OF_ITEMS
+from services.gateway.assistant.grounding.texts import line_of
 from services.gateway.assistant.grounding.vocabulary import vocabulary
 
 _MANY = 20
@@ -19,6 +20,21 @@ _MANY = 20
 _NOT = re.compile(r"(?:不|没有?|未|\bnot|n't|\bnever|\bhardly)\W*(?:\w+ ){0,2}$")
 _ON_SHIPPING = re.compile(
     r"包邮|免邮|运费|邮费|门槛|标准|\b(?:shipping|delivery|threshold|minimum)\b"
+)
+_ON_DISCOUNT = re.compile(r"满减|减免|折扣|优惠|\bdiscount|\boffer\b")
+_MISSING = re.compile(
+    r"[还就只]差.{0,8}(?:才|就|到|够|满|可)|才(?:能)?[够到满]|\bshort of\b|\bshy of\b"
+)
+_WITHIN_BUDGET = re.compile(
+    r"(?<!超)(?<!超出)预算(?:之|以)?内|(?<!不)在.{0,4}预算(?!外)|没超.{0,2}预算"
+    r"|\b(?:under|within|below|inside|fits?(?: in| into)?) (?:your |the |that )?budget"
+)
+_OVER_BUDGET = re.compile(
+    r"(?<!没)(?<!不)超(?:出|过)?(?:了)?.{0,2}预算"
+    r"|\b(?:over|above|beyond|exceeds?) (?:your |the |that )?budget"
+)
+_TOGETHER = re.compile(
+    r"一起|加起来|[一总合]共|合计|两[个件样款]|\b(?:together|both|combined|in total|the pair)\b"
 )
 _AND_MORE = re.compile(
     r"\s*,?\s*(?:plus|\+|and(?: then)?|另?加|另[外付收]|再加|with an? (?:extra|additional))"
@@ -56,13 +72,13 @@ class Deal:
     def _is_this(self, said: Statement) -> bool:
         """Tell whether a unit is on the purchase, and not on a rule for all."""
         words = lexicon().purchase
+        named = any(s.kind == "product" for m in said.scope.mentions for s in m.subjects)
+        if named:
+            return True
         if words["any"].search(said.text):
             return False
-        named = any(s.kind == "product" for m in said.scope.mentions for s in m.subjects)
-        return (
-            named
-            or bool(words["this"].search(said.text))
-            or not any(role(said.text, claim) == "bound" for claim in said.numbers)
+        return bool(words["this"].search(said.text)) or not any(
+            role(said.text, claim) == "bound" for claim in said.numbers
         )
 
     def wrong(self, said: Statement, amount: Decimal | None) -> str:
@@ -72,7 +88,34 @@ class Deal:
             said: the unit.
             amount: the price that it speaks of.
         """
-        return self._not_enough(said) or self._misjudged(said, amount) or self._without_charge(said)
+        return (
+            self._not_enough(said)
+            or self._misjudged(said, amount)
+            or self._without_charge(said)
+            or self._misfit(said)
+        )
+
+    def _misfit(self, said: Statement) -> str:
+        """Find that something is wrongly said to be within what the customer would spend."""
+        within, over = _WITHIN_BUDGET.search(said.stated), _OVER_BUDGET.search(said.stated)
+        if not (within or over):
+            return ""
+        asked = self._known.question
+        money = [c for c in asked.numbers if c.kind in {"money", "number"}]
+        limits = {n for c in money for n in c.numbers if n > _MANY}
+        if len(limits) != 1:
+            return ""
+        named = [s for m in said.scope.mentions for s in m.subjects]
+        products = _products(named) or asked.products or _products(said.scope.known)
+        prices = {min(s.names): p for s in products for p in decimals(s.values("price"))}
+        if not prices:
+            return ""
+        together = _TOGETHER.search(said.stated) and len(prices) > 1
+        cost = sum(prices.values()) if together else max(prices.values())
+        fits = cost <= min(limits)
+        if over:
+            return "" if not fits or bool(_NOT.search(said.stated[: over.start()])) else over[0]
+        return "" if fits or within is None else within[0]
 
     def _not_enough(self, said: Statement) -> str:
         found = lexicon().enough.search(said.stated)
@@ -102,7 +145,7 @@ class Deal:
     def _misjudged(self, said: Statement, amount: Decimal | None) -> str:
         """Find that a purchase is wrongly said to reach a bound, or not to."""
         holds, fails = vocabulary().conditions["bound"]
-        below = bool(fails.search(said.text))
+        below = bool(fails.search(said.text) or _MISSING.search(said.text))
         if not (below or holds.search(said.text)) or not self._is_this(said):
             return ""
         spoken = [c for c in said.numbers if role(said.text, c) == "bound"]
@@ -110,10 +153,23 @@ class Deal:
         shipping = self._known.texts.shipping
         if not bounds and shipping and _ON_SHIPPING.search(said.text):
             bounds = {shipping[0]}
+        elif not bounds and _ON_DISCOUNT.search(said.text):
+            bounds = self._discount_bounds()
         worth = self.worth(said, amount)
         if worth is None or len(bounds) != 1 or (worth < min(bounds)) == below:
             return ""
         return spoken[0].text if spoken else "shipping"
+
+    def _discount_bounds(self) -> set[Decimal]:
+        """Return from which price on the shop takes something off."""
+        return {
+            number
+            for rule in self._known.texts.rules
+            if "discount" in rule.names
+            for claim in line_of(rule.text).claims
+            if role(rule.text, claim) == "bound"
+            for number in claim.numbers
+        }
 
     def _without_charge(self, said: Statement) -> str:
         """Find a total "with shipping" that is one without, or with a charge that is not due."""

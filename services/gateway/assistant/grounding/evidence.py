@@ -44,7 +44,9 @@ class Evidence:
     listed: set[int] = field(default_factory=set)
     """How many entries each list in a result had: "you have 3 orders"."""
     names: set[str] = field(default_factory=set)
-    """Names in plain lists of a result, folded: the candidates to choose from."""
+    """Names that may be said, folded: of the shop, and the candidates."""
+    candidates: set[str] = field(default_factory=set)
+    """Names in plain lists of a result, folded: what the customer may have meant."""
 
     def add(self, result: Any, asked_for: Iterable[str] = ()) -> None:
         """Take in a tool's result.
@@ -62,7 +64,8 @@ class Evidence:
         self.subjects.extend(found)
         for items in _lists(result):
             self.listed.add(len(items))
-            self.names.update(fold(item) for item in items if isinstance(item, str))
+            self.candidates.update(fold(item) for item in items if isinstance(item, str))
+        self.names |= self.candidates
 
 
 def _only_names(alias: str, subject: Subject) -> bool:

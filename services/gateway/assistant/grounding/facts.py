@@ -15,6 +15,7 @@ from services.gateway.assistant.grounding.lexicon import lexicon
 _ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[t ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:z|[+-]\d{2}:?\d{2})?)?"
 )
+_PACK = re.compile(r"(\d+)[- ]?(?:pack|piece|pcs|ct\b|count|[只瓶袋支片包]装)")
 _MANY = 20
 """From how many pieces on "plenty" is true, and up to how many "not many left"."""
 _BEIJING = timezone(timedelta(hours=8))
@@ -103,7 +104,8 @@ def _number(claim: Claim, subject: Subject) -> bool:
     values = [value for values in subject.facts.values() for value in values]
     # A year stands alone where a comma ended the clause before it: "December 3, 2024".
     years = {Decimal(moment.year) for moment in _moments(subject)}
-    return set(claim.numbers) <= decimals(values) | years
+    packs = {Decimal(n) for name in subject.names for n in _PACK.findall(name)}
+    return set(claim.numbers) <= decimals(values) | years | packs
 
 
 def _state(claim: Claim, subject: Subject) -> bool:

@@ -20,6 +20,8 @@ _MEANS = frozenset({"email", "phone", "electronic"})
 
 def wrong(said: Statement, lines: Sequence[Line]) -> str:
     """Return words that promise what the shop's texts do not."""
+    if not lexicon().any_foretold.search(said.stated):
+        return ""
     for name, pattern in lexicon().foretold.items():
         found = pattern.search(said.stated)
         told = _TOLD.get(name, pattern)

@@ -53,6 +53,7 @@ class Lexicon:
     measures: dict[str, Alternatives]
     enough: Alternatives
     foretold: dict[str, Alternatives]
+    any_foretold: Alternatives
     purchase: dict[str, Alternatives]
     forecast: dict[str, Alternatives]
     orders: dict[str, Alternatives]
@@ -70,6 +71,7 @@ def lexicon() -> Lexicon:
         states={name: _any(state["said"]) for name, state in states.items()},
         denied={name: _any(s["denied"]) for name, s in states.items() if "denied" in s},
         any_state=_any([w for s in states.values() for w in (*s["said"], *s.get("denied", ()))]),
+        any_foretold=_any([word for some in data["foretold"].values() for word in some]),
         any_carrier=_any([word for some in data["carriers"].values() for word in some]),
         true_when={name: frozenset(state["true_when"]) for name, state in states.items()},
         # Each of these has groups of its own.

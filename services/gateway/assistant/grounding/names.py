@@ -54,7 +54,10 @@ class Names:
                 yield subject
 
     def _add_parts(self, name: str, subject: Subject | None) -> None:
+        coded = subject is not None and name in subject.values("sku")
         for part in _parts(name):
+            if coded and len(part) == 1:
+                continue  # The 2 of a TENT-2: nobody says it for the tent.
             known = self._parts.setdefault(part, [])
             if subject is not None and not any(one is subject for one in known):
                 known.append(subject)

@@ -23,7 +23,7 @@ _HAN_NUMBER = re.compile(
 )
 # "这一点" is no hour; "下午三点" is.
 _HOUR = re.compile(
-    r"(?:(?<=[上下中]午)|(?<=[早晚]上)|(?<=凌晨)|(?<=[到至从]))[一二两三四五六七八九十]{1,3}(?=点)"
+    r"(?:(?<=[上下中]午)|(?<=[早晚]上)|(?<=凌晨)|(?<=[到至从])|(?<=过了)|(?<=[过前]))[一二两三四五六七八九十]{1,3}(?=点)"
 )
 _PERCENT = re.compile(r"百分之([零〇一二两三四五六七八九十百]{1,8}|\d+(?:\.\d+)?)")
 
@@ -51,10 +51,12 @@ _SMALL = rf"(?:{'|'.join([*list(_ONES)[2:], *_TENS])})(?:-(?:{'|'.join(list(_ONE
 _ALONE = re.compile(rf"\b{_SMALL}(?=[ -]+[a-z0-9])|(?<=[a-z] ){_SMALL}")
 """Numbers that are numbers whatever they count; "one" and "a hundred" may be other things."""
 _ONE = re.compile(
-    r"(?<!\d )(?<!hours )(?<!days )(?<!weeks )(?<!once )(?<!twice )(?<!times )(?<!such )(?<!what )"
+    r"(?<!\d )(?<!\bon )(?<!\bper )(?<!hours )(?<!days )"
+    r"(?<!weeks )(?<!once )(?<!twice )(?<!times )(?<!such )(?<!what )"
     r"\b(?:an?|one)[ -](?:full |whole )?"
     r"(?=(?:calendar |working |business )?(?:hour|day|week|month|year)\b)"
 )
+_ONE_TO = re.compile(r"\bone(?= (?:to|or) (?:two|three|four|five|[2-5])\b)")
 _ONE_ORDER = re.compile(
     r"\b(?:one|a single|the one) (?=(?:(?:recent|past|open|active|single|other|previous) )?order\b)"
 )
@@ -69,6 +71,45 @@ _ENGLISH_HALVES = (
 )  # fmt: skip
 
 
+_DIGIT = "[0-9零一二两三四五六七八九]"
+_SPOKEN_PRICE = re.compile(
+    rf"(\d+|[一二两三四五六七八九十百]{{1,6}})块({_DIGIT})(?:毛({_DIGIT})?分?)?"
+    r"(?![\d零一二两三四五六七八九十百个件公千斤米])"
+)
+_COINS = re.compile(rf"(?<![\d块]){_DIGIT}毛(?:钱|{_DIGIT}分?)?")
+"""8块9毛9, 十四块五, 五毛钱: as they are said."""
+_AFTER_VERB = re.compile(
+    r"(?<=[满减抵省])[一二两三四五六七八九十百千万]{1,6}(?![一二两三四五六七八九十百千万半意])"
+)
+"""满三百减六十: a number, though nothing says of what."""
+_DOZENS = (
+    (re.compile(r"\bhalf an? dozen\b|\ba half-dozen\b"), "6"),
+    (re.compile(r"\b(?:an?|1|one) dozen\b"), "12"),
+    (re.compile(r"\b(?:2|two) dozen\b"), "24"), (re.compile(r"\b(?:3|three) dozen\b"), "36"),
+    (
+        re.compile(
+            r"\b(?:an?|one|a single) (?!order)"
+            r"(?=[a-z0-9' -]{2,40}\b(?:left|remaining|in stock)\b)"
+        ),
+        "1 ",
+    ),
+)  # fmt: skip
+
+
+_BARE_PRICE = re.compile(
+    r"(?<=[要卖价是])[一二两三四五六七八九]{1}[百千][零一二三四五六七八九十百]{0,5}(?=[,。!~吧呢哦啊]|$)"
+)
+
+
+def _price(found: re.Match[str]) -> str:
+    cents = "".join(str(_DIGITS.get(digit, digit)) for digit in found.groups()[1:] if digit)
+    return f"{_han_or_digits(found[1])}.{cents}元"
+
+
+def _coins(found: re.Match[str]) -> str:
+    return f"0.{''.join(str(_DIGITS.get(c, c)) for c in found[0] if c not in '毛钱分')}元"
+
+
 def fold(text: str) -> str:
     """Return text as it is compared: compatibility forms, case and spelt-out numbers folded."""
     text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
@@ -79,6 +120,10 @@ def fold(text: str) -> str:
     )
     for half, whole in _HALVES:
         text = half.sub(whole, text)
+    if "毛" in text or "块" in text:
+        text = _COINS.sub(_coins, _SPOKEN_PRICE.sub(_price, text))
+    text = _BARE_PRICE.sub(lambda found: f"{_han(found[0])}元", text)
+    text = _AFTER_VERB.sub(lambda found: _han(found[0]), text)
     text = _PERCENT.sub(lambda found: f"{_han_or_digits(found[1])}%", text)
     text = _HOUR.sub(lambda found: _han(found[0]), text)
     text = _HAN_NUMBER.sub(lambda found: _apart(found) + _han(found[0]), text)
@@ -110,7 +155,10 @@ def _folded_english(text: str) -> str:
         text = _YEAR_AND_A_HALF.sub(_months, text)
         for half, whole in _ENGLISH_HALVES:
             text = half.sub(whole, text)
-    text = _ONE_ORDER.sub("1 ", _ONE.sub("1 ", text))
+    if "dozen" in text or "left" in text or "remaining" in text or "in stock" in text:
+        for dozen, number in _DOZENS:
+            text = dozen.sub(number, text)
+    text = _ONE_ORDER.sub("1 ", _ONE.sub("1 ", _ONE_TO.sub("1", text)))
     text = _ENGLISH_NUMBER.sub(lambda found: str(_english(found[0])), text)
     return _ALONE.sub(lambda found: str(_english(found[0])), text)
 

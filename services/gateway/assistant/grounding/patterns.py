@@ -9,6 +9,25 @@ _LATIN = re.compile(r"[a-z]")
 _SYNTAX = re.compile(r"\\.|\(\?P<\w+>")
 
 
+class _Last:
+    """The text asked about last, and its script: many patterns are tried on one text in turn."""
+
+    def __init__(self) -> None:
+        self._known = ("", 0)
+
+    def script(self, text: str) -> int:
+        """Return 0 for a text without Chinese, 1 for one without English, 2 for one with both."""
+        last, script = self._known
+        if text is not last:
+            han = not text.isascii() and _HAN.search(text)
+            script = 0 if not han else 2 if _LATIN.search(text) else 1
+            self._known = (text, script)
+        return script
+
+
+_LAST = _Last()
+
+
 class Alternatives:
     """A pattern for folded text; where two alternatives begin at one place, the first is found.
 
@@ -21,9 +40,9 @@ class Alternatives:
     def __init__(self, alternatives: Sequence[str]) -> None:
         han = {one for one in alternatives if _HAN.search(one)}
         latin = {one for one in alternatives if _LATIN.search(_SYNTAX.sub("", one))}
-        self._any = _compiled(alternatives)
-        self._english = _compiled([one for one in alternatives if one in latin or one not in han])
-        self._chinese = _compiled([one for one in alternatives if one in han or one not in latin])
+        english = _compiled([one for one in alternatives if one in latin or one not in han])
+        chinese = _compiled([one for one in alternatives if one in han or one not in latin])
+        self._of_script = (english, chinese, _compiled(alternatives))
 
     def search(self, text: str, *span: int) -> re.Match[str] | None:
         """Find the first place, in a span of the text if one is given."""
@@ -46,9 +65,7 @@ class Alternatives:
         return self._for(text).sub(instead, text)
 
     def _for(self, text: str) -> re.Pattern[str]:
-        if text.isascii() or not _HAN.search(text):
-            return self._english
-        return self._any if _LATIN.search(text) else self._chinese
+        return self._of_script[_LAST.script(text)]
 
 
 def _compiled(alternatives: Sequence[str]) -> re.Pattern[str]:

@@ -3,25 +3,24 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
-from services.gateway.assistant.grounding import texts, weekdays
+from services.gateway.assistant.grounding import basis, terms, texts, weekdays
 from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.question import Question
+from services.gateway.assistant.grounding.roles import anchors, role
 from services.gateway.assistant.grounding.rules import (
     MONEY_OFF,
     OF_ONE_CLAUSE,
     Clause,
     Rule,
-    anchors,
     core,
+    kept,
     leads,
-    role,
+    only_one,
 )
 from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocabulary, words
 
-_LIST = 60
-"""Most characters from the first to the last entry of a list in a rule."""
-_LISTED = re.compile(r"[、,/]|[和及与或]|属于|\bor\b|\band\b")
 _JOINED = re.compile(r"[、和及并且也]|以及|同时|\b(?:and|or|also|but|while|plus)\b")
 """What joins two rules in one statement."""
 _EVEN = re.compile(
@@ -33,9 +32,12 @@ _EVEN = re.compile(
 """It holds where one would not think so."""
 _ALSO = re.compile(r"\W*(?:[您你]|我们|本店|店里|这边)?(?:还|另外)?也")
 """So it does not: one thing is added to another."""
+_SENT_BACK = frozenset({"return", "exchange", "refund"})
+"""A period in which this may be done is none of the warranty."""
+_INSTEAD = frozenset({"warranty", "repair", "exchange", "refund", "resend"})
+_DUTY = re.compile(r"\b(?:please|must)\b|请|必须|须")
+"""What is asked of the customer is no more for being said of all."""
 _OUTCOME = frozenset({"free", "charge", "bear"})
-_MOST_OF_A_WEEK = 4
-"""Days from which on a statement tells all that there are: "on weekdays", not "on Monday too"."""
 _DAYS = frozenset({"weekend", "workday"})
 _COST = _OUTCOME | {"postage"}
 _CONDITIONS = {
@@ -122,12 +124,17 @@ def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
     lines = [texts.line_of(clause.text) for clause in clauses]
     wholes = [texts.line_of(rule.text) for rule in told]
     held = [claim for line in lines for claim in line.claims]
+    if any(claim.kind == "money" for claim in said.numbers) and not any(
+        basis.same(said.text, line.text) for line in lines
+    ):
+        return False
     units = [(clause, texts.Line(clause.text)) for clause in (said, said.lead) if clause]
     for unit, read in units:
         for claim in unit.numbers:
             if claim.kind not in {"money", "percent", "period"} or claim.negated:
                 continue
-            alike = any(o.kind == claim.kind and o.what == claim.what for o in held)
+            same = said.names & _SENT_BACK and claim.kind == "period"
+            alike = any(o.kind == claim.kind and (same or o.what == claim.what) for o in held)
             if claim in said.facts and (not alike or claim.kind == "money"):
                 continue
             # The number may stand in another clause than the words: "… 15 days; within them …".
@@ -137,8 +144,8 @@ def _numbers_of(said: Clause, told: Sequence[Rule]) -> bool:
             ):
                 return False
     counted = {n for claim in held if claim.kind in {"quantity", "number"} for n in claim.numbers}
-    if any(claim.kind == "money" for claim in said.facts):
-        return True  # So many times what the rule says of one.
+    if any(claim.kind == "money" for claim in said.facts) or terms.reached(said, clauses):
+        return True  # So many times what the rule says of one, or more than it asks for.
     return not (counted and said.counts) or bool(counted & said.counts)
 
 
@@ -175,13 +182,15 @@ def _covers(rule: Rule, word: Word) -> bool:
     if word.names & rule.names or word.text in rule.text:
         return True
     if word.names & _OUTCOME:
-        return bool(rule.names & _COST) or any(map(_amounts, rule.clauses)) or _pays(rule)
+        return bool(rule.names & _COST) or rule.has_price or _pays(rule)
     if "unwanted" in word.names and "no_reason" in rule.names:
         return True
     axis = next((axis for axis, names in _CONDITIONS.items() if word.names & names), None)
-    if axis and any(axis in clause.conditions for clause in rule.clauses):
+    if axis == "more" and only_one(rule.text):
         return True
-    if word.names & _DAYS and weekdays.read(rule.text):
+    if axis and any(pole.search(rule.text) for pole in vocabulary().conditions[axis]):
+        return True
+    if word.names & _DAYS and weekdays.read(word.text) and weekdays.read(rule.text):
         return True
     if word.known or word.text.isascii():
         return False
@@ -225,34 +234,75 @@ def agrees(said: Clause, rule: Rule, asked: Question) -> bool:
     since, held = anchors(said.text), anchors(rule.text)
     if (since and held and not since & held) or _narrower(said, rule):
         return False
-    if not _on_days(said, rule):
+    if not terms.on_days(said, rule):
         return False
-    conditions = _with_amount(said, rule)
+    if any(
+        told(said, rule) for told in (terms.on_other_days, terms.required, terms.limited_to_one)
+    ):
+        return True
+    conditions = terms.with_amount(said, rule)
     said = replace(said, conditions=conditions)
-    fitting = [c for c in rule.clauses if not _contrary(c.conditions, conditions)]
+    fitting = _fitting(said, rule)
+    told = _told(said, _closest(said, rule, terms.on_the_days(said, fitting))) if fitting else []
+    if not told:
+        return False
+    for clause in told:
+        if clause.borrowed and _of_its_own(clause) - said.names:
+            return False
+        if clause.good != said.good or not _complete(said, clause, rule, asked):
+            return False
+    even = _EVEN.search(said.text) and (said.conditions or not _ALSO.match(said.text))
+    return not even or _even_so(said, told, rule)
+
+
+def _fitting(said: Clause, rule: Rule) -> list[Clause]:
+    """Return the clauses of a rule that no condition of a statement excludes."""
+    fitting = [c for c in rule.clauses if not _contrary(c.conditions, said.conditions)]
     on_cost = _on_cost(said, frozenset(n for word in words(said.text) for n in word.names))
     fitting = [c for c in fitting if _on_cost(c, c.names) == on_cost] or fitting
-    for name in OF_ONE_CLAUSE & conditions.keys():
+    for name in OF_ONE_CLAUSE & said.conditions.keys():
         fitting = [c for c in fitting if name in c.conditions] or fitting
-    if not fitting:
-        return False
-    overlap = [len(core(said.loaded) & core(clause.loaded)) for clause in fitting]
-    if core(said.loaded) & core(rule.names) and not max(overlap):
-        return False
-    best = [c for c, shared in zip(fitting, overlap, strict=True) if shared == max(overlap)]
-    # Of an exception and what it is an exception to, the one of which nothing is left unsaid.
-    unsaid = [len(core(clause.loaded) - said.names) for clause in best]
-    best = [c for c, more in zip(best, unsaid, strict=True) if more == min(unsaid)]
+    return fitting
+
+
+def _told(said: Clause, best: list[Clause]) -> list[Clause]:
+    """Return, of the clauses on what a statement is on, those that its conditions call for."""
     exact = [c for c in best if c.conditions and c.conditions.items() <= said.conditions.items()]
     best = exact or [clause for clause in best if not clause.borrowed] or best
     exact = [c for c in best if c.conditions.items() <= said.conditions.items()]
     # What is said under no condition is the rule; what is said under one, an exception to it.
-    exact = [clause for clause in exact if clause.conditions] or exact
-    for clause in exact or best:
-        if clause.good != said.good or not _complete(said, clause, rule, asked):
-            return False
-    even = _EVEN.search(said.text) and (said.conditions or not _ALSO.match(said.text))
-    return not even or _even_so(said, exact or best, rule)
+    return [clause for clause in exact if clause.conditions] or exact or best
+
+
+def _of_its_own(clause: Clause) -> frozenset[str]:
+    """Return what a clause says besides what it goes on from: 走保修 of "later, by warranty"."""
+    return kept(clause.text)[0] & _INSTEAD
+
+
+def _closest(said: Clause, rule: Rule, clauses: Sequence[Clause]) -> list[Clause]:
+    """Return the clauses of a rule that are on what a statement is on; none where none is."""
+    overlap = [len(core(said.loaded) & core(clause.loaded)) for clause in clauses]
+    if core(said.loaded) & core(rule.names) and not max(overlap):
+        return []
+    best = [c for c, shared in zip(clauses, overlap, strict=True) if shared == max(overlap)]
+    # Of an exception and what it is an exception to, the one of which nothing is left unsaid.
+    spoken = said.names | (said.lead.names if said.lead else frozenset())
+    unsaid = [len(core(clause.loaded) - spoken) for clause in best]
+    best = [c for c, more in zip(best, unsaid, strict=True) if more == min(unsaid)]
+    told = [len(core(clause.loaded) & spoken) + _led_to(said, clause) for clause in best]
+    best = [c for c, words_of in zip(best, told, strict=True) if words_of == max(told)]
+    return [c for c in best if _numbers_in(c) & _numbers_in(said)] or best
+
+
+def _numbers_in(clause: Clause) -> set[tuple[str, Decimal]]:
+    return {(c.kind, n) for c in clause.numbers for n in c.numbers if c.kind != "number"}
+
+
+def _led_to(said: Clause, clause: Clause) -> int:
+    """Return how much a clause has of the condition that stood before a statement."""
+    if said.lead is None:
+        return 0
+    return len(texts.Line(said.lead.text).words & texts.line_of(clause.text).words)
 
 
 def _even_so(said: Clause, told: Iterable[Clause], rule: Rule) -> bool:
@@ -263,35 +313,9 @@ def _even_so(said: Clause, told: Iterable[Clause], rule: Rule) -> bool:
     return bool(named) and named >= said.conditions.keys()
 
 
-def _on_days(said: Clause, rule: Rule) -> bool:
-    """Tell whether a statement names days on which a rule holds; in a denial, no such day."""
-    ours, theirs = weekdays.read(said.text), weekdays.read(rule.text)
-    if not (ours and theirs) or {c.good for c in rule.clauses} != {True}:
-        return True
-    if said.good and len(ours) >= _MOST_OF_A_WEEK:
-        return ours == theirs
-    return ours <= theirs if said.good else not ours & theirs
-
-
 def _said(name: str, text: str) -> bool:
     """Tell whether a text has a Chinese word, or a part of it."""
     return not name.isascii() and any(name[i : i + 2] in text for i in range(len(name) - 1))
-
-
-def _with_amount(said: Clause, rule: Rule) -> Mapping[str, bool]:
-    """Return the conditions of a statement, with whether its price reaches the rule's bound."""
-    if said.amount is None or "bound" in said.conditions:
-        return said.conditions
-    bounds = [
-        number
-        for clause in rule.clauses
-        for claim in clause.numbers
-        if role(clause.text, claim) == "bound"
-        for number in claim.numbers
-    ]
-    if len(set(bounds)) != 1:
-        return said.conditions
-    return {**said.conditions, "bound": said.amount >= bounds[0]}
 
 
 def _narrower(said: Clause, rule: Rule) -> bool:
@@ -318,10 +342,13 @@ def _complete(said: Clause, clause: Clause, rule: Rule, asked: Question) -> bool
         )
         if turned or (name == "bound" and any(n.kind == "money" for n in clause.numbers)):
             return False
+    below = {**said.conditions, **clause.conditions}.get("bound") is False
+    if not said.good and below:
+        return True  # Who does not reach the bound has nothing, whoever they are.
     wide = lexicon().universal.search(said.text)
     asked_for: frozenset[str] = frozenset() if wide else asked.names
     restricted = clause.loaded & vocabulary().restricting - said.names - asked_for
-    if restricted and "points" not in said.names:  # Only members have points.
+    if restricted and said.good and "points" not in said.names:  # Only members have points.
         return False
     if clause.names & MONEY_OFF:
         holders = core(clause.loaded) - MONEY_OFF
@@ -332,9 +359,10 @@ def _complete(said: Clause, clause: Clause, rule: Rule, asked: Question) -> bool
         return True
     # "No returns of custom items" is no "no returns", unless that was asked.
     known = vocabulary().matters
-    left_out = {name for name in clause.loaded - said.names if not _said(name, said.text)}
+    spoken = said.names | (said.lead.names if said.lead else frozenset())
+    left_out = {name for name in clause.loaded - spoken if not _said(name, said.text)}
     scope = {n for n in left_out if n in vocabulary().scope or (n not in known and len(n) > 1)}
-    if scope and any(_in_one_list(clause.text, n, scope) for n in _scope_of(clause) - scope):
+    if scope and any(terms.in_one_list(rule.text, n, scope) for n in _scope_of(clause) - scope):
         return True
     return not scope or any(word.names & scope or word.text in scope for word in asked.words)
 
@@ -344,30 +372,12 @@ def _scope_of(clause: Clause) -> set[str]:
     return {n for n in clause.loaded if n in vocabulary().scope or n not in known}
 
 
-def _in_one_list(text: str, said: str, others: Iterable[str]) -> bool:
-    """Tell whether what is said stands in one list with all that is left out: "A, B or C"."""
-    ours = _place(text, said)
-    if ours < 0:
-        return False
-    for other in others:
-        theirs = _place(text, other)
-        between = text[min(ours, theirs) : max(ours, theirs)]
-        if theirs < 0 or len(between) > _LIST or not _LISTED.search(between):
-            return False
-    return True
-
-
-def _place(text: str, name: str) -> int:
-    """Return where a clause has a word, or what stands for it."""
-    if name in text:
-        return text.index(name)
-    return next((text.find(w.text) for w in words(text) if name in w.names), -1)
-
-
 def _too_wide(said: Clause, told: Iterable[Rule]) -> bool:
     universal = lexicon().universal
-    return bool(universal.search(said.before + said.text)) and not any(
-        universal.search(rule.text) for rule in told
+    return (
+        not _DUTY.search(said.text)
+        and bool(universal.search(said.before + said.text))
+        and not any(universal.search(rule.text) for rule in told)
     )
 
 

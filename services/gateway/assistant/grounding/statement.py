@@ -13,6 +13,7 @@ from services.gateway.assistant.grounding.names import Mention, Names
 from services.gateway.assistant.grounding.rules import (
     Clause,
     conditions_of,
+    is_condition,
     states_nothing,
     under,
 )
@@ -34,6 +35,10 @@ _NOR = re.compile(
     r"\W*(?:也|暂时|and |so |nor |i )*(?:无法|不能|没法|没办法|can't|cannot|can i|not )"
 )
 """Behind what the assistant can only do: what it cannot."""
+_PRONOUN = re.compile(r"(?P<first>前者|\bthe former\b)|后者|\bthe latter\b")
+_PAIR = 2
+_BY_RULE = frozenset({"cancelled", "refunded"})
+"""States that, after a condition, are what a rule says will be."""
 _APART = re.compile(r"[\d,，;、和里中]| and | is | are |\bis\b")
 _NEAR = 8
 """Most characters between a number and the name that it counts."""
@@ -104,6 +109,8 @@ class Statement:
     """Of that, what no claim takes up."""
     earlier: tuple["Statement", ...] = ()
     """The units before it, in the same sentence."""
+    whole: str = ""
+    """The text with the names."""
 
     @cached_property
     def line(self) -> Line:
@@ -155,11 +162,14 @@ def read(
 ) -> Statement:
     """Read a folded unit."""
     mentions, blanked = names.find(text)
+    mentions = _with_pronouns(mentions, blanked, earlier, focus)
     numbers = tuple(claims.numeric_claims(blanked))
     limited = earlier and _LIMITED.search(earlier[-1].text) and _NOR.match(blanked)
     stated = "\0" * len(blanked) if limited else _stated(blanked)
     unclaimed = claims.blank(stated, numbers)
     worded = tuple(claims.worded_claims(unclaimed))
+    if earlier and is_condition(earlier[-1].text):
+        worded = tuple(c for c in worded if c.what not in _BY_RULE)
     return Statement(
         text=blanked,
         scope=Scope(mentions, focus, known),
@@ -169,7 +179,26 @@ def read(
         named=" ".join(text[mention.at : mention.end] for mention in mentions),
         rest=claims.blank(unclaimed, worded),
         earlier=earlier,
+        whole=text,
     )
+
+
+def _with_pronouns(
+    mentions: list[Mention], text: str, earlier: tuple[Statement, ...], focus: Sequence[Subject]
+) -> list[Mention]:
+    """Return what is named, with what "the former" and "the latter" stand for."""
+    pronouns = list(_PRONOUN.finditer(text))
+    if not pronouns:
+        return mentions
+    named = [mention.subjects for unit in earlier for mention in unit.scope.mentions]
+    if len(named) < _PAIR and len(focus) == _PAIR:
+        named = [(one,) for one in focus]
+    if len(named) != _PAIR:
+        return mentions
+    stand_for = [
+        Mention(one.start(), one.end(), named[0 if one["first"] else 1]) for one in pronouns
+    ]
+    return sorted([*mentions, *stand_for], key=lambda mention: mention.at)
 
 
 def _stated(text: str) -> str:

@@ -8,18 +8,26 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
-from services.gateway.assistant.grounding import arithmetic, orders, texts
-from services.gateway.assistant.grounding.claims import Claim, numeric_claims
+from services.gateway.assistant.grounding import (
+    arithmetic,
+    basis,
+    choices,
+    comparison,
+    orders,
+    supposing,
+    texts,
+)
+from services.gateway.assistant.grounding.claims import Claim
 from services.gateway.assistant.grounding.evidence import Evidence
 from services.gateway.assistant.grounding.facts import ABOUT, CHECKS, KNOWN_BY, decimals, squeezed
 from services.gateway.assistant.grounding.known import Known
 from services.gateway.assistant.grounding.lexicon import lexicon
-from services.gateway.assistant.grounding.rules import core, leads, role
+from services.gateway.assistant.grounding.roles import role
+from services.gateway.assistant.grounding.rules import core, leads
 from services.gateway.assistant.grounding.statement import Statement
-from services.gateway.assistant.grounding.texts import Line
+from services.gateway.assistant.grounding.supposing import OF_ITEMS
 from services.gateway.assistant.grounding.vocabulary import vocabulary, words
 
-OF_ITEMS = frozenset({"quantity", "number"})
 _IN_TEXTS = frozenset(
     {
         "measure",
@@ -36,9 +44,14 @@ _IN_TEXTS = frozenset(
 )
 _COUNTED = frozenset({"money", "stock_count", "quantity", "number", "period"})
 _COUNTED_BY_RULES = frozenset({"points", "coupon", "instalments"})
+_BY_CLAUSE = frozenset({"period", "clock"})
+_TAKEN_OFF = frozenset({"coupon", "gift_card", "points"})
+"""What a sentence on these names is no charge to be added to a price."""
 _BOUND_AND_CUT = 2
-_ON = re.compile(r" (?:on|for|with) (?:the |your )?\0")
 _KINDS = re.compile(r"[款种者]|kinds|options|versions|orders?")
+_SINGLE = re.compile(
+    r"\b(?:only|just) (?:one|1|a single)\b|(?:只|仅|限)[^,。;]{0,6}[一1][张个次件]"
+)
 _PASSED = re.compile(
     r"超过|超出|已?过了|过期|错过|太晚|来不及|没赶上|\b(?:over|past|passed|closed|expired"
     r"|beyond|missed|too late"
@@ -60,7 +73,7 @@ class Support:
             return self._rightly_denied(claim, said)
         if claim.kind in OF_ITEMS and (told := self._of_a_rule(claim, said)) is not None:
             return told
-        claim = self._spelt_out(claim, said)
+        claim = supposing.spelt_out(claim, said)
         scope, kind = said.scope, ABOUT.get(claim.kind)
         if kind == "order" and self._of_unknown_order(said):
             return False
@@ -70,31 +83,13 @@ class Support:
             claim = replace(claim, kind="quantity")  # "There is also 1 mat" in an order.
         if claim.kind in OF_ITEMS and orders.are_counted(claim, said):
             return self._counts(claim, said)
-        if claim.kind in OF_ITEMS:
-            about = scope.counted(claim, said.text)
-        else:
-            about = scope.of(claim.at, kind)
-        if _ON.match(said.text, claim.at + len(claim.text)) and kind == "product":
-            about = scope.counted(claim, said.text)  # "2 years on the kettle"
+        about = supposing.about(claim, said, kind)
         if kind and lexicon().every.search(said.text):
             about = scope.all_of(kind)
             borne_out = bool(about) and all(CHECKS[claim.kind](claim, s) for s in about)
         else:
             borne_out = any(CHECKS[claim.kind](claim, subject) for subject in about)
         return borne_out or self._otherwise(claim, said)
-
-    def _spelt_out(self, claim: Claim, said: Statement) -> Claim:
-        """Return "the frame 5" as 5 years, where years were counted before it."""
-        if claim.kind != "number":
-            return claim
-        before = said.earlier[-1].numbers if said.earlier else ()
-        periods = [c for c in before if c.kind == "period"]
-        periods += [c for c in said.numbers if c.kind == "period" and c.at < claim.at]
-        if not periods:
-            return claim
-        unit = re.sub(r"[\d.,\s-]+", "", periods[-1].text)
-        (whole, *_) = numeric_claims(f"{claim.text} {unit}")
-        return replace(whole, at=claim.at, text=claim.text)
 
     def _of_a_rule(self, claim: Claim, said: Statement) -> bool | None:
         """Tell whether a count of points or vouchers is a rule's; nothing for other counts."""
@@ -105,6 +100,7 @@ class Support:
             return None
         for line in self._known.texts.lines:
             counts = {n for c in line.claims if c.kind in OF_ITEMS for n in c.numbers}
+            counts |= {Decimal(1)} if _SINGLE.search(line.text) else set()
             if not of.names & line.loaded or not counts:
                 continue
             more = lexicon().negation.search(said.text) and min(claim.numbers) > max(counts)
@@ -133,12 +129,17 @@ class Support:
         kind = claim.kind
         if kind == "quantity" and claim.numbers == (Decimal(1),):
             return True  # 一个, "an item": an article more often than a count.
+        if kind in OF_ITEMS and supposing.supposed(said.text):
+            return True
         return (
             (kind == "identifier" and self._asked(claim))
             or (kind == "period" and self.elapsed(claim, said))
             or (kind == "clock" and self._late(claim, said))
             or (kind == "money" and self._within_budget(claim, said))
             or (kind == "stock_count" and self._kinds(claim, said))
+            or (kind == "measure" and choices.measured(claim, self._evidence.candidates))
+            or (kind in {"quantity", "number"} and self._of_choices(claim, said))
+            or (kind == "quantity" and comparison.is_ratio(said.stated, claim))
             or (kind in OF_ITEMS and (self._may_repeat(claim, said) or self._counts(claim, said)))
             or (kind in _COUNTED and self.calculated(claim, said))
             or (kind in _IN_TEXTS and self.in_texts(claim, said))
@@ -146,9 +147,15 @@ class Support:
 
     def _kinds(self, claim: Claim, said: Statement) -> bool:
         """Tell whether "we have 2 stoves" counts the products that go by a name."""
+        if not said.scope.unnamed("product") and self._of_choices(claim, said):
+            return True
         mention = said.scope.follows(claim, said.text)
         found = {min(s.names) for s in mention.subjects if s.kind == "product"} if mention else ()
         return len(found) > 1 and claim.numbers == (Decimal(len(found)),)
+
+    def _of_choices(self, claim: Claim, said: Statement) -> bool:
+        """Tell whether a number counts the names that a tool gave to choose from."""
+        return choices.counts(claim, said.whole, self._evidence.candidates)
 
     def _of_unknown_order(self, said: Statement) -> bool:
         """Tell whether a unit names an order that no tool found."""
@@ -248,7 +255,7 @@ class Support:
     def calculated(self, claim: Claim, said: Statement) -> bool:
         """Tell whether a number is a total or a difference of what tools found."""
         lines, asked = self._known.texts.lines, self._known.question
-        numbers = (*said.numbers, *asked.numbers)
+        numbers = (*said.numbers, *asked.numbers, *supposing.of_earlier(said))
         counts = {n for c in numbers if c.kind in OF_ITEMS for n in c.numbers}
         counts = {n for n in counts if 1 < n < 100 and n == n.to_integral_value()}
         counts |= {Decimal(2)} if re.search(r"\bpair\b|一对|一双", said.text) else set()
@@ -257,6 +264,7 @@ class Support:
         fees = {
             n
             for line in lines
+            if not line.names & _TAKEN_OFF
             for c in line.claims
             if c.kind == kind and (kind == "money" or c.what == claim.what)
             for n in c.numbers
@@ -267,7 +275,8 @@ class Support:
         for about in (said.scope.all_of("product"), self._evidence.subjects):
             products = [s for s in about if s.kind == "product"]
             sums = arithmetic.Sums(products, sorted(counts), fees, offs, cuts)
-            if sums.give(claim, said.text + asked.text):
+            before = "".join(unit.text for unit in said.earlier)
+            if sums.give(claim, before + said.text + asked.text):
                 return True
         return False
 
@@ -292,7 +301,8 @@ class Support:
 
     def _by_rate(self, claim: Claim, counts: set[Decimal], said: Statement) -> bool:
         """Tell whether an amount is so many times what a rule says of one, or of so many."""
-        ours = counts | {n for c in said.numbers if c.kind in OF_ITEMS for n in c.numbers}
+        spoken = (*said.numbers, *supposing.of_earlier(said))
+        ours = counts | {n for c in spoken if c.kind in OF_ITEMS for n in c.numbers}
         if not ours:
             return False
         matter = said.before.loaded if said.before else frozenset()
@@ -300,7 +310,7 @@ class Support:
             if not texts.related(said.line, line, matter):
                 continue
             of = {n for c in line.claims if c.kind in OF_ITEMS for n in c.numbers}
-            of |= {Decimal(1)} if line.of_each else set()
+            of |= {Decimal(1)} if line.of_each and basis.same(said.text, line.text) else set()
             paid = {n for c in line.claims if c.kind == "money" for n in c.numbers}
             if any(
                 number * one == amount * many
@@ -314,7 +324,7 @@ class Support:
 
     def in_texts(self, claim: Claim, said: Statement) -> bool:
         """Tell whether one of the shop's texts on the same matter says the same number or day."""
-        ours, leading = said.line, leads(said.text)
+        ours, leading, kind = said.line, leads(said.text), claim.kind
         if role(said.text, claim) == "bound" and any(
             other.numbers == claim.numbers and role(line.text, other) == "bound"
             for line in self._known.texts.lines
@@ -327,12 +337,14 @@ class Support:
             matter |= self._known.question.clause.names - weak
         return any(
             texts.states(claim, ours, line)
+            and not supposing.of_one_only(claim, said, line)
             and (
                 leading
                 or texts.related(ours, line, matter)
                 or texts.measured(claim, ours, line)
-                or _dated(claim, ours, line)
+                or supposing.dated(claim, ours, line)
             )
+            and (kind not in _BY_CLAUSE or said.earlier or texts.in_its_clause(claim, ours, line))
             and self._known.texts.nearest(ours, claim, line)
             for line in self._known.texts.lines
         )
@@ -367,8 +379,3 @@ class Support:
                 if gone_by and max(claim.numbers) <= max(other.numbers):
                     return True
         return False
-
-
-def _dated(claim: Claim, said: Line, line: Line) -> bool:
-    """Tell whether a day may be one of a shop's sentence: nothing else is said to be then."""
-    return claim.kind == "date" and said.events <= line.events and said.loaded <= line.loaded

@@ -11,10 +11,11 @@ from functools import cached_property, lru_cache
 
 from rapidfuzz import fuzz, process
 
-from services.gateway.assistant.grounding import claims, rules, weekdays
+from services.gateway.assistant.grounding import claims, roles, rules, weekdays
 from services.gateway.assistant.grounding.claims import Claim
 from services.gateway.assistant.grounding.lexicon import lexicon
 from services.gateway.assistant.grounding.rules import Clause, Rule
+from services.gateway.assistant.grounding.sentences import SENTENCE, pieces
 from services.gateway.assistant.grounding.vocabulary import vocabulary
 
 QUOTED = 92.0
@@ -45,11 +46,16 @@ _LEAST = re.compile(
 """Before the lesser number of "2 to 5 days"; alone, it says too little."""
 _UP_TO = re.compile(r"\s*(?:to|-|–|~|至|到|or|或)\s*\d")
 _DIGITS = re.compile(r"\d+(?:\.\d+)?")
+_HALF_OF_DAY = re.compile(r"[ap]\.?m|上午|早|凌晨|下午|晚|morning|evening|afternoon")
+_BOTH = 2
+"""Of such words as "order" and "pay", how many tell that two texts are on one matter."""
 _OTHER_SHIPPING = frozenset({"return", "overseas", "member", "fast"})
 """Rules on these tell nothing of what an order is sent for."""
+_NUMBERS = re.compile(r"^[\d.,\s-]+(?:(?:to|and|or|至|到|~|–)\s*[\d.,]+)?[\s-]*")
+_ENDS = re.compile(r"\s*(?:[.,;)]|$|to\b|-|elsewhere\b|for\b|in\b|and\b)")
 _EACH = re.compile(
-    r"每[件个份单张只位]|/[件个份张]|\b(?:per|each|every|an?) (?:item|piece|pair|person"
-    r"|gift|order)\b|\beach\b"
+    r"每[件个份单张只位层人袋瓶盒]|/[件个份张]|\b(?:each|every|an?) (?:item|piece|pair|person|gift"
+    r"|order)\b|\beach\b|\bper (?!cent|day|week|month|year|hour)[a-z]"
 )
 
 
@@ -58,11 +64,18 @@ class Line:
     """A sentence or clause of the shop's texts or of an answer; each part is read when needed."""
 
     text: str
+    of_shop: bool = False
+    """It may be kept; an answer's or a customer's may not."""
 
     @cached_property
     def clause(self) -> Clause:
         """What it says of a rule, by itself."""
         return rules.clause_of(self.text, {})
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Its matters and other words."""
+        return rules.kept(self.text)[0] if self.of_shop else rules.names_of(self.text)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -81,17 +94,19 @@ class Line:
     @cached_property
     def loaded(self) -> frozenset[str]:
         """The matters and other words that tell what it is on."""
-        return self.clause.names - (vocabulary().light - {"human"})
+        return self.names - (vocabulary().light - {"human"})
 
     @cached_property
     def events(self) -> frozenset[str]:
         """Which of sending and arriving it names."""
-        return self.clause.names & {"ship", "deliver"}
+        return self.names & {"ship", "deliver"}
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:
         """Its numbers."""
-        return self.clause.numbers
+        if self.of_shop and claims.may_have_numbers(self.text):
+            return _spelt_out(rules.kept(self.text)[2], self.text)
+        return tuple(claims.numeric_claims(self.text))
 
     @cached_property
     def negations(self) -> frozenset[str]:
@@ -116,13 +131,30 @@ class Line:
     @cached_property
     def anchors(self) -> frozenset[str]:
         """The events from which it counts periods."""
-        return rules.anchors(self.text)
+        return roles.anchors(self.text)
+
+
+def _spelt_out(found: tuple[Claim, ...], text: str) -> tuple[Claim, ...]:
+    """Return "1 to 2 days here, 3 to 5 there" with days for all the numbers."""
+    periods = [claim for claim in found if claim.kind == "period"]
+    if not periods or not any(claim.kind == "number" for claim in found):
+        return found
+    unit, at = _NUMBERS.sub("", periods[0].text), periods[0].at
+    said: list[Claim] = []
+    for claim in found:
+        end = claim.at + len(claim.text)
+        if claim.kind == "number" and claim.at > at and _ENDS.match(text, end):
+            whole = next(claims.numeric_claims(f"{claim.text} {unit}"))
+            said.append(replace(whole, at=claim.at, text=claim.text))
+        else:
+            said.append(claim)
+    return tuple(said)
 
 
 @lru_cache(maxsize=8192)
 def line_of(text: str) -> Line:
     """Read a shop's sentence; never a customer's or an answer's, which must not be kept."""
-    return Line(text)
+    return Line(text, of_shop=True)
 
 
 class ShopTexts:
@@ -159,12 +191,12 @@ class ShopTexts:
         """From which price on the shop sends for nothing, and what it asks for below that."""
         found = set()
         for rule in self.rules:
-            if "postage" not in rule.names or rule.names & _OTHER_SHIPPING:
+            money = [c for c in line_of(rule.text).claims if c.kind == "money"]
+            if not money or "postage" not in rule.names or rule.names & _OTHER_SHIPPING:
                 continue
             paid: dict[str, set[Decimal]] = {"bound": set(), "amount": set()}
-            for claim in line_of(rule.text).claims:
-                if claim.kind == "money":
-                    paid[rules.role(rule.text, claim)].update(claim.numbers)
+            for claim in money:
+                paid[roles.role(rule.text, claim)].update(claim.numbers)
             if len(paid["bound"]) == len(paid["amount"]) == 1:
                 found.add((paid["bound"].pop(), paid["amount"].pop()))
         return found.pop() if len(found) == 1 else None
@@ -194,12 +226,12 @@ def shop_texts(texts: tuple[str, ...]) -> ShopTexts:
 
 @lru_cache(maxsize=4096)
 def _sentences(text: str) -> tuple[str, ...]:
-    return tuple(found[0] for found in rules.SENTENCE.finditer(text))
+    return tuple(found[0] for found in SENTENCE.finditer(text))
 
 
 @lru_cache(maxsize=8192)
 def _wholes(sentence: str) -> tuple[str, ...]:
-    return tuple(part.strip(" .,;:!~。、") for part in (sentence, *rules.pieces(sentence)))
+    return tuple(part.strip(" .,;:!~。、") for part in (sentence, *pieces(sentence)))
 
 
 def states(claim: Claim, said: Line, line: Line) -> bool:
@@ -207,10 +239,10 @@ def states(claim: Claim, said: Line, line: Line) -> bool:
     if claim.kind == "relative_day":
         ours = weekdays.read(claim.what)
         if not ours:
-            return claim.what in line.text
-        if bool(said.negations) != bool(line.negations):
-            return bool(line.days) and not ours & line.days
-        return ours <= line.days
+            parts = [part for part in map(line_of, _wholes(line.text)[1:]) if part.days]
+            on_days = [part for part in parts if said.days and said.days <= part.days]
+            return any(claim.what in part.text for part in on_days or [line])
+        return any(_on_days(ours, said, line_of(part)) for part in _wholes(line.text))
     if claim.kind == "carrier":
         return bool(lexicon().carriers[claim.what].search(line.text))
     # "From 1500 on": the currency may be left out.
@@ -219,6 +251,10 @@ def states(claim: Claim, said: Line, line: Line) -> bool:
     )
     same_kind = [other for other in line.claims if other.kind in alike]
     same_kind = [o for o in same_kind if o.what == claim.what or claim.kind == "number"]
+    if claim.kind == "clock" and not same_kind and not _HALF_OF_DAY.search(claim.text):
+        hour, _, minute = claim.what.partition(":")
+        later = f"{int(hour) + 12:02d}:{minute}"  # 过了四点: of the afternoon.
+        return any(other.what == later for other in line.claims if other.kind == "clock")
     if claim.kind in {"clock", "date"}:
         return bool(same_kind)
     same_kind = [other for other in same_kind if _same_sense(claim, said, other, line)]
@@ -230,13 +266,20 @@ def states(claim: Claim, said: Line, line: Line) -> bool:
     return bool(claim.numbers) and set(claim.numbers) <= held
 
 
+def _on_days(ours: frozenset[int], said: Line, part: Line) -> bool:
+    """Tell whether a clause is on some days, or, denied in one of the two only, on none of them."""
+    if bool(said.negations) != bool(part.negations):
+        return bool(part.days) and not ours & part.days
+    return ours <= part.days
+
+
 def _same_sense(claim: Claim, said: Line, other: Claim, line: Line) -> bool:
     paid = replace(claim, kind="money") if claim.kind == "number" else claim
-    if other.kind == "money" and rules.role(said.text, paid) != rules.role(line.text, other):
+    if other.kind == "money" and roles.role(said.text, paid) != roles.role(line.text, other):
         return False
     if claim.kind != "period":
         return True
-    ours, theirs = rules.relation(said.text, claim), rules.relation(line.text, other)
+    ours, theirs = roles.relation(said.text, claim), roles.relation(line.text, other)
     if ours and theirs and ours != theirs:
         return False
     return not (said.anchors and line.anchors) or bool(said.anchors & line.anchors)
@@ -268,7 +311,25 @@ def related(said: Line, line: Line, before: frozenset[str] = frozenset()) -> boo
         return False
     if said.topics:
         return bool(said.topics & line.topics)
-    return bool(said.events & line.events) or share(said, line) >= RELATED
+    if bool(said.events & line.events) or share(said, line) >= RELATED:
+        return True
+    return len(said.names & line.names & vocabulary().light) >= _BOTH
+
+
+def in_its_clause(claim: Claim, said: Line, line: Line) -> bool:
+    """Tell whether the clause of a sentence that is most like a unit has the number, if one is."""
+    parts = [line_of(part) for part in pieces(line.text)]
+    on_days = [part for part in parts if said.days and said.days <= part.days]
+    if claim.kind == "clock":
+        told = [c.what for part in on_days for c in part.claims if c.kind == "clock"]
+        return not told or claim.what in told
+    alike = [part for part in parts if any(c.kind in {claim.kind, "number"} for c in part.claims)]
+    shared = [len(said.words & part.words) for part in alike]
+    most, *less = sorted(shared, reverse=True) or [0]
+    if not less or most - less[0] < _BOTH:
+        return True
+    best = alike[shared.index(most)]
+    return any(set(claim.numbers) & set(c.numbers) for c in best.claims)
 
 
 def measured(claim: Claim, said: Line, line: Line) -> bool:

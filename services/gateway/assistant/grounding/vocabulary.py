@@ -17,8 +17,14 @@ from services.gateway.assistant.grounding.patterns import Alternatives
 
 _RUN = re.compile(r"[a-z]+(?:['’][a-z]+)?|[\u3400-\u9fff]+")
 _LONGEST_HAN = 8
+_EVERY_SPAN = range(1, _LONGEST_HAN + 1)
 _UNKNOWN_COST = 10
 """Of a character in no word, where a word costs 1: a cut with fewer of them is better."""
+_IRREGULAR = {
+    "scarves": "scarf", "knives": "knife", "shelves": "shelf", "leaves": "leave",
+    "loaves": "loaf", "children": "child", "mice": "mouse", "feet": "foot", "men": "man",
+    "women": "woman", "teeth": "tooth",
+}  # fmt: skip
 _CONTRACTED = re.compile(r"(?:'s|'re|'ve|'ll|'d|'m|s')$")
 
 
@@ -46,6 +52,8 @@ class Vocabulary:
 
     neutral: frozenset[str]
     names: dict[str, frozenset[str]]
+    spans: dict[str, tuple[int, ...]]
+    """By first Chinese character: how long the words are that begin with it."""
     phrases: dict[str, int]
     """By first word or stem: of how many words the longest English phrase is."""
     matters: frozenset[str]
@@ -84,6 +92,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(
         neutral=frozenset(neutral),
         names={form: frozenset(found) for form, found in names.items()},
+        spans=_spans({*neutral, *names}),
         phrases=phrases,
         matters=frozenset(name for found in names.values() for name in found),
         both=frozenset(both),
@@ -101,6 +110,14 @@ def vocabulary() -> Vocabulary:
     )
 
 
+def _spans(known: set[str]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, set[int]] = {}
+    for word in known:
+        if not word.isascii() and len(word) <= _LONGEST_HAN:
+            found.setdefault(word[0], set()).add(len(word))
+    return {first: tuple(sorted(lengths)) for first, lengths in found.items()}
+
+
 def _key(phrase: str) -> str:
     """Return how a phrase is looked up: English by stems, Chinese as it is."""
     if not phrase.isascii():
@@ -111,6 +128,8 @@ def _key(phrase: str) -> str:
 @lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """Return an English word without its ending; the same for all its forms."""
+    if word in _IRREGULAR:
+        word = _IRREGULAR[word]
     if "'" in word or "’" in word:
         word = _CONTRACTED.sub("", word.replace("’", "'"))
     if len(word) <= 3 or word.endswith("n't"):
@@ -130,7 +149,7 @@ def stem(word: str) -> str:
     return f"{word[:-1]}i" if word.endswith("y") and len(word) > 3 else word
 
 
-def words(text: str, also: Callable[[str], bool] = lambda _: False) -> Iterator[Word]:
+def words(text: str, also: Callable[[str], bool] | None = None) -> Iterator[Word]:
     """Give the words of a folded text that are not neutral.
 
     Args:
@@ -153,7 +172,7 @@ def words(text: str, also: Callable[[str], bool] = lambda _: False) -> Iterator[
     yield from _english(english, also)
 
 
-def _english(run: list[str], also: Callable[[str], bool]) -> Iterator[Word]:
+def _english(run: list[str], also: Callable[[str], bool] | None) -> Iterator[Word]:
     lists = vocabulary()
     stems = [stem(word) for word in run]
     at = 0
@@ -168,7 +187,7 @@ def _english(run: list[str], also: Callable[[str], bool]) -> Iterator[Word]:
         else:
             length = 1
             word = run[at]
-            if not _plain(word, stems[at], lists) and not also(stems[at]):
+            if not _plain(word, stems[at], lists) and not (also and also(stems[at])):
                 yield Word(word, frozenset({stems[at]}), known=False)
         at += length
 
@@ -189,12 +208,12 @@ def _plain(word: str, root: str, lists: Vocabulary) -> bool:
     )
 
 
-def _chinese(run: str, also: Callable[[str], bool]) -> Iterator[Word]:
+def _chinese(run: str, also: Callable[[str], bool] | None) -> Iterator[Word]:
     lists = vocabulary()
     unknown = ""
     for piece in _cut(run, lists, also):
         found = lists.names.get(piece)
-        if found is None and piece not in lists.neutral and not also(piece):
+        if found is None and piece not in lists.neutral and not (also and also(piece)):
             unknown += piece
             continue
         if unknown:
@@ -206,16 +225,19 @@ def _chinese(run: str, also: Callable[[str], bool]) -> Iterator[Word]:
         yield Word(unknown, frozenset({unknown}), known=False)
 
 
-def _cut(run: str, lists: Vocabulary, also: Callable[[str], bool]) -> list[str]:
+def _cut(run: str, lists: Vocabulary, also: Callable[[str], bool] | None) -> list[str]:
     """Cut Chinese text so that the fewest characters are in no known word, then into few words."""
     size = len(run)
     cost = [0] * (size + 1)
     length = [1] * (size + 1)
     for at in range(size - 1, -1, -1):
         best, best_length = cost[at + 1] + _UNKNOWN_COST, 1
-        for span in range(1, min(_LONGEST_HAN, size - at) + 1):
+        for span in _EVERY_SPAN if also else lists.spans.get(run[at], ()):
+            if span > size - at:
+                break
             piece = run[at : at + span]
-            known = piece in lists.neutral or piece in lists.names or (span > 1 and also(piece))
+            known = piece in lists.neutral or piece in lists.names
+            known = known or bool(also and span > 1 and also(piece))
             if known and cost[at + span] + 1 <= best:
                 best, best_length = cost[at + span] + 1, span
         cost[at], length[at] = best, best_length

@@ -4,6 +4,7 @@ A statement of more than facts must be one of the shop's rules; else it is inven
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -14,17 +15,21 @@ from services.gateway.assistant.grounding.facts import decimals
 from services.gateway.assistant.grounding.fault import Fault
 from services.gateway.assistant.grounding.known import Known
 from services.gateway.assistant.grounding.lexicon import lexicon
+from services.gateway.assistant.grounding.roles import role
 from services.gateway.assistant.grounding.rules import (
+    CONDITION_NAMES,
     MONEY_OFF,
     Clause,
     clause_of,
+    conditions_of,
     core,
     is_condition,
-    role,
+    leads,
     states_nothing,
 )
 from services.gateway.assistant.grounding.statement import Statement
-from services.gateway.assistant.grounding.support import OF_ITEMS, Support
+from services.gateway.assistant.grounding.support import Support
+from services.gateway.assistant.grounding.supposing import OF_ITEMS
 from services.gateway.assistant.grounding.texts import line_of
 from services.gateway.assistant.grounding.vocabulary import TELLING, Word, vocabulary, words
 
@@ -104,6 +109,8 @@ class Wording:
         rest = vocabulary().idioms.sub(lambda found: "\0" * len(found[0]), said.rest)
         found = [word for word in words(rest, self._known.has) if not word.light]
         leading = is_condition(said.text) and not _EVEN.search(said.text)
+        if leads(said.text):
+            found = [word for word in found if not word.names & CONDITION_NAMES]
         if leading or lexicon().feeling.search(said.stated):
             found = [word for word in found if word.known]
         found = [w for w in found if w.names & TELLING or not self._known.has(w.text)]
@@ -115,7 +122,7 @@ class Wording:
         facts = [c for c in numbers if not self._support.in_texts(c, said)]
         bare = claims.blank(said.stated, [c for c in facts if c.kind != "period"])
         inherited = {**self._known.question.conditions, **said.conditions}
-        clause = clause_of(bare, inherited).naming(said.named)
+        clause = _main(bare, inherited).naming(said.named)
         clause = replace(
             clause,
             amount=self._deal.worth(said, amount),
@@ -132,7 +139,8 @@ class Wording:
         outcome = lexicon().outcome
         if outcome["free"].search(said.stated) or outcome["denial"].search(said.stated):
             return False
-        return bool(lexicon().total.search(said.stated)) and any(
+        several = any(c.kind in OF_ITEMS and max(c.numbers) > 1 for c in said.numbers)
+        return (several or bool(lexicon().total.search(said.stated))) and any(
             self._support.calculated(c, said) and not self._support.is_fact(c, said)
             for c in said.numbers
             if c.kind == "money"
@@ -157,7 +165,8 @@ class Wording:
         prices = {price for s in named for price in decimals(s.values("price"))}
         if len(prices) != 1:
             return None  # The customer's question need not be read for it.
-        numbers = (*said.numbers, *self._known.question.numbers)
+        ours, theirs = said.numbers, self._known.question.numbers
+        numbers = ours if any(c.kind in OF_ITEMS for c in ours) else theirs
         counts = {n for c in numbers if c.kind in OF_ITEMS for n in c.numbers}
         return min(prices) if counts <= {Decimal(1)} else None
 
@@ -209,6 +218,18 @@ class Wording:
         # "Mugs are ¥45": what the claim is made of.
         claimed = [claim.at for claim in (*said.numbers, *said.worded)]
         return any(at < other for other in claimed) or bool(_OWN.search(in_front))
+
+
+def _main(text: str, inherited: Mapping[str, bool]) -> Clause:
+    """Read a unit; with an exception in it, what it says of all else."""
+    for pattern in lexicon().exceptions:
+        found = pattern.search(text)
+        but = conditions_of(next(g for g in found.groups() if g)) if found else {}
+        if found and but and not text.rstrip().endswith(","):
+            main = f"{text[: found.start()]} {text[found.end() :]}"
+            contrary = {name: not value for name, value in but.items()}
+            return clause_of(main, {**inherited, **contrary})
+    return clause_of(text, inherited)
 
 
 def _invented_reason(said: Statement) -> Fault | None:
