@@ -1,4 +1,4 @@
-"""`python -m tests.eval.knowledge [development|test]`: how often the right section is found, and how fast.
+"""`python -m tests.eval.knowledge [development|test]`: how often the right section is found.
 
 `scale` in its place loads 100,000 synthetic chunks and measures that.
 """

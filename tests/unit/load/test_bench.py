@@ -3,8 +3,8 @@
 import asyncio
 import io
 import json
-import re
 import math
+import re
 
 import pytest
 import yaml
