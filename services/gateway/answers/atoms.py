@@ -14,7 +14,7 @@ MOST_CHARS = 200
 
 _DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _SCALES = {"十": 10, "百": 100, "千": 1000}
-_COUNTERS = "个|台|件|只|款|份|双|条|瓶|盒|套|支|把|副|部|单|块(?!钱)"
+_COUNTERS = "个|台|件|只|款|份|双|条|瓶|盒|套|支|把|副|部|单|张|根|块(?!钱)"
 _ZH_UNITS = (
     r"毫安时?|瓦|英寸|寸|毫升|升|天|日(?!常)|号|年|个月|个?小时|个?钟头|分钟|周|个?星期|个?礼拜|"
     r"块钱|元|块|折|点|人|根|米|斤|公斤|克|平|倍|口|档|" + _COUNTERS
@@ -53,7 +53,7 @@ _UNITS = {
     "dollars": "usd", "usd": "usd", "gb": "gb", "g": "g", "tb": "tb", "t": "tb", "k": "k",
     "点": "点", "点钟": "点", "折": "折", "%": "%", "percent": "%", "pcs": "n", "pieces": "n",
     "units": "n", "am": "am", "pm": "pm", "号": "号", "m": "m", "cm": "cm", "米": "m",
-    **dict.fromkeys("个台件只款份双条瓶盒套支把副部单", "n"),
+    **dict.fromkeys("个台件只款份双条瓶盒套支把副部单张根", "n"),
 }  # fmt: skip
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
 _ATOM = re.compile(
@@ -63,7 +63,7 @@ _ATOM = re.compile(
 )
 _A_NOT_A = re.compile(r"([\u4e00-\u9fff])[不没]\1")
 _ASKING_END = re.compile(
-    r"(?<=[\u4e00-\u9fff\d\w])(?:没有|[不没])(?=(?:[亲呀啊呢哈嘛了]|谢谢|\s)*(?:[,.!?;~]|$))"
+    r"(?<=[\u4e00-\u9fff\d\w])(?:没有|不(?!了)|没)(?=(?:[亲呀啊呢哈嘛了啦哦呐吧哟噢呗]|谢谢|\s)*(?:[,.!?;~]|$))"
 )
 _KEEP_END = re.compile(r"(?:还|从|并|也|都|就|绝|或)$")
 

@@ -17,13 +17,20 @@ from services.gateway.answers.vocabulary import ProductWords, is_code
 from services.gateway.identity.shops import Language
 
 _BINDS_NEXT = frozenset({"not", "after", "before", "first"})
-_BINDS_LAST = {"after_last": "after", "before_last": "before"}
+_BINDS_LAST = {"after_last": "after", "before_last": "before", "not_last": "not"}
 _NOTHING = frozenset({"may", "it", "also", "deixis", "which", "want", "have"})
 """A denial or a condition is of what comes behind these."""
 _MONEY = frozenset({"free_shipping", "threshold", "below", "over", "shipping_fee"})
+_FACTS = frozenset({"price", "ships_from"})
+_STOCK = frozenset({"stock", "not:stock", "stock_count", "restock"})
+_HAVING = frozenset({"have", "have_end", "left"})
+_HAVE = frozenset({"有", "还有", "有的"})
+_PARTICLES = frozenset("吗嘛呢吧啊呀么的话")
 _GLUE = frozenset(
     ("的", "这", "那", "这个", "那个", "这款", "那款", "这种", "那种", "款", "型号", "一款", "式")
 ) | {"the", "of"}
+_MULTIPLE = re.compile(r"(\d+)(h|wk|mo)")
+_IN_LARGER = {"h": (24, "d"), "wk": (1, "d"), "mo": (12, "y")}
 _ORDER_NUMBER_DIGITS = 6
 _ASKS = re.compile(
     "哪|谁|几|多少|多久|多[大长高重]|什么|啥|怎|如何|能|可|吗|是否|会|(.)[不没]\\1|何时"
@@ -107,9 +114,7 @@ def _complete(
     concepts = _ruled(concepts, lex.rules)
     if not _stands(text, atoms, items, pointing, concepts | raw, said, lex, language):
         return None
-    only_have = "have" in concepts and concepts - lex.soft <= {"have", "order"} and not words
-    if only_have and said and all(one.startswith("#") or len(said) == 1 for one in said):
-        concepts = {"stock"}
+    concepts = _of_products(concepts, raw, said, bool(words), bool(numbers), lex)
     if ("want" in concepts and concepts & lex.asking) or "may" in concepts:
         concepts.discard("want")
     if "than" not in concepts:
@@ -122,8 +127,37 @@ def _complete(
     if concepts <= lex.about_products and not said and not words:
         return None
     money = bool(raw & _MONEY or concepts & _MONEY)
-    counted = sorted(_counted(number, money) for number in numbers if number != "1n")
+    # One thing is any thing; what goes together is two.
+    unsaid = {"1n", "2", "2n"} if "together" in concepts else {"1n"}
+    counted = sorted(_counted(number, money) for number in numbers if number not in unsaid)
     return Signature(frozenset(concepts), tuple(sorted(set(words))), tuple(counted), tuple(said))
+
+
+def _of_products(
+    concepts: set[str],
+    raw: frozenset[str],
+    said: Sequence[str],
+    words: bool,
+    numbers: bool,
+    lex: Lexicon,
+) -> set[str]:
+    """Return the concepts, those that only mean something of a product replaced by what it is."""
+    asked = concepts - lex.soft
+    named = any(one.startswith("#") for one in said)
+    only_have = "have" in concepts and asked <= {"have", "have_end", "order"} and not words
+    if only_have and said and (len(said) == 1 or all(one.startswith("#") for one in said)):
+        return {"stock"}
+    if named and len(said) == 1 and not words and not numbers:
+        if asked in ({"dearer"}, {"dearer", "price"}):
+            return {"price"}  # 贵吗 is answered by what it costs.
+        if asked == {"order"} and "may" in raw:
+            return {"stock"}  # Whether it can be ordered is whether it is there.
+    found = concepts - {"have_end"}
+    if named and raw & _HAVING and found & _FACTS and not found & _STOCK:
+        found.add("stock")  # 还有吗，多少钱: two questions.
+    if len(said) < 2:
+        found.discard("comes_with")  # It matters only which comes with which.
+    return found
 
 
 def _names_an_order(atoms: Atoms, products: ProductWords) -> bool:
@@ -162,9 +196,18 @@ def _items(atoms: Atoms, lex: Lexicon, products: ProductWords) -> tuple[list[_It
         else:
             items.append(_unknown(atoms, at, lex, items, products))
             at += 1
+        if atoms.phrase(start, at) in _HAVE and _pauses(atoms, at):
+            items.append(_Item("concept", "have_end", start))
         if items and items[-1].at == start:
             said.append(atoms.phrase(start, at))
     return [item for item in _joined(items) if item.value], " ".join(said)
+
+
+def _pauses(atoms: Atoms, at: int) -> bool:
+    """Tell whether the sentence ends or pauses at an atom, particles aside."""
+    while at < len(atoms.words) and at not in atoms.stops and atoms.words[at] in _PARTICLES:
+        at += 1
+    return at == len(atoms.words) or at in atoms.stops
 
 
 def _han_tokens(atoms: Atoms) -> dict[int, int]:
@@ -345,6 +388,12 @@ def _ruled(concepts: set[str], rules: Sequence[Rule]) -> set[str]:
 
 
 def _counted(number: str, money: bool) -> str:
+    if found := _MULTIPLE.fullmatch(number):
+        of, unit = _IN_LARGER[found[2]]
+        if int(found[1]) % of == 0 or unit == "d":
+            count = int(found[1]) * 7 if found[2] == "wk" else int(found[1]) / of
+            if float(count).is_integer():
+                return f"{int(count)}{unit}"
     if not number.replace(".", "").isdigit():
         return number
     return number + ("cny" if money else "n")
