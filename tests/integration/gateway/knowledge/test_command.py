@@ -48,7 +48,7 @@ def test_a_load_tells_what_it_did_by_its_words_and_exit_code(
     empty.mkdir()
     assert main(["load", str(empty), "--shop", "demo"], env) == 1
     assert main(["load", str(tmp_path / "none"), "--shop", "demo"], env) == 1
-    assert "is no folder" in capsys.readouterr().err
+    assert "is no folder" in " ".join(capsys.readouterr().err.split())
     assert main(load, {**env, "EMBEDDINGS_MODEL": "wrong"}) == 1
     assert "EMBEDDINGS_URL" in capsys.readouterr().err
     assert main(load, {**env, "REDIS_URL": "redis://127.0.0.1:1/0"}) == 1
