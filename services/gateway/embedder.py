@@ -6,6 +6,7 @@ One vector of a question serves the answer cache and the retrieval; whoever is f
 import base64
 from collections.abc import Callable, Sequence
 
+import httpx2
 import msgspec
 import openai
 
@@ -50,11 +51,11 @@ class Embedder:
         try:
             # As base64 and unread by the client: parsing 512 numbers as text costs more than the
             # embedding does.
-            raw = await self._client.embeddings.with_raw_response.create(
-                model=self.model,
-                input=list(texts),
-                encoding_format="base64",
-                timeout=openai.NOT_GIVEN if timeout_s is None else timeout_s,
+            raw = await self._client.post(
+                "/embeddings",
+                cast_to=httpx2.Response,
+                body={"model": self.model, "input": list(texts), "encoding_format": "base64"},
+                options={} if timeout_s is None else {"timeout": timeout_s},
             )
             reply = msgspec.json.decode(raw.content, type=_Reply)
             vectors = {item.index: base64.b64decode(item.embedding) for item in reply.data}

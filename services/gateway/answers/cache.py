@@ -16,6 +16,7 @@ import redis.asyncio as aioredis
 from services.gateway.answers import scripts
 from services.gateway.answers.catalogue import Catalogues
 from services.gateway.answers.flights import HEARTBEAT_S, Flights
+from services.gateway.answers.lexicon import known_words
 from services.gateway.answers.questions import Question, Questions
 from services.gateway.answers.similar import Found, Similar
 from services.gateway.answers.types import Asked, CachedAnswer
@@ -123,6 +124,7 @@ class AnswerCache:
         self._flights = flights
         self._similar = Similar(client, model, log)
         self._questions = Questions()
+        known_words()  # Read now: it takes a second, and later the loop would stand still for it.
         self._count = count
 
     async def open(self, asked: Asked, until_s: float) -> CachedAnswer | Flight | None:

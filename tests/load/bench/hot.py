@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import redis
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -52,8 +53,13 @@ def main() -> int:
         ServerThread(model) as model_server,
         ServerThread(tools) as tools_server,
     ):
+        files = shop_files(Path(folder))
+        shops = Path(files["SHOPS_FILE"])
+        listed = yaml.safe_load(shops.read_text("utf-8"))
+        listed["shops"]["demo"]["limits"] = {"shop_per_minute": 0}
+        shops.write_text(yaml.safe_dump(listed, allow_unicode=True), "utf-8")
         env = {
-            **shop_files(Path(folder)),
+            **files,
             "REDIS_URL": server.url,
             "MODEL_URL": f"{model_server.url}/v1",
             "TOOLS_URL": tools_server.url,
