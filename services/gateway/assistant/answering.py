@@ -6,7 +6,7 @@ One vector of a question, made when it is first needed, serves both the cache an
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -93,7 +93,7 @@ class Answering:
                 private = found.release
                 question = replace(question, private=lambda: private("private"))
                 answer = await self._by_model(question, emit, vector)
-                await _end(found, answer)
+                await _end(found, answer, _left_of_day_s(question.shop.profile))
         if answer.unanswered and not answer.degraded and not answer.tool_calls:
             await self._sources.gaps.note(question.shop.id, asked.text, await vector())
         return answer
@@ -125,13 +125,16 @@ class Answering:
         return mark
 
 
-async def _end(flight: Flight, answer: Answer) -> None:
-    """Keep an answer that may be given to others, or say why it may not."""
+async def _end(flight: Flight, answer: Answer, left_of_day_s: float) -> None:
+    """Keep an answer that may be given to others, or say why it may not.
+
+    None outlives the day: a promotion that it quotes may end with it.
+    """
     if answer.public_for_s <= 0:
         await flight.release(answer.why_private)
         return
     kept = CachedAnswer(answer.text, answer.tool_calls, answer.cards, answer.citations)
-    await flight.keep(kept, answer.public_for_s)
+    await flight.keep(kept, min(answer.public_for_s, left_of_day_s))
 
 
 async def _again(kept: CachedAnswer, emit: Emit | None) -> Answer:
@@ -162,5 +165,15 @@ def _once(embedder: Embedder | None, text: str) -> Vector:
 
 
 def _today(profile: ShopProfile) -> date:
+    return _now(profile).date()
+
+
+def _left_of_day_s(profile: ShopProfile) -> float:
+    now = _now(profile)
+    midnight = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    return (midnight - now).total_seconds()
+
+
+def _now(profile: ShopProfile) -> datetime:
     hours = profile.service_hours
-    return datetime.now(ZoneInfo(hours.timezone if hours else _DEFAULT_ZONE)).date()
+    return datetime.now(ZoneInfo(hours.timezone if hours else _DEFAULT_ZONE))

@@ -54,8 +54,7 @@ TAKEOVERS = 3
 MAX_CALLS = 8
 """Most tool calls of one round; more come from a model that has lost its way."""
 DOCUMENTS_FOR_S = 3600.0
-"""How long an answer from the shop's documents may be given to others; a new load ends it at once,
-and no promotion that ends meanwhile is told of for longer."""
+"""How long others may be given an answer from the shop's documents; a new load ends it at once."""
 
 
 async def _nobody() -> None:

@@ -80,10 +80,16 @@ async def test_a_promotion_is_found_on_its_days_only(
 async def test_questions_with_search_syntax_are_only_words(
     client: aioredis.Redis, folder: Path
 ) -> None:
-    knowledge = await loaded(client, folder)
+    await loaded(client, folder)
+    log = Log()
+    knowledge = Knowledge(client, FakeEmbedder(), log)
     for question in ('@words_en:{x} | -"a" (b=>[KNN 3 @vector $v])', "", "***", "a|", "无" * 9000):
         await knowledge.find("demo", "en", question, None, TODAY)
         await knowledge.find("demo", "zh", question, vector_of(question), TODAY)
+    # A search that Redis refuses is not raised but told of, and puts the next ones off.
+    assert log.events == []
+    again = await knowledge.find("demo", "en", "who pays return shipping", None, TODAY)
+    assert any("buyer pays" in passage.text for passage in again)
 
 
 async def test_vectors_of_another_model_are_not_compared(
